@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The lease contract: everything that router, supervisor and workers agree on.
+ *
+ * A lease is the right of one worker to answer the next request of one client
+ * connection.  The router reads the head of the request without consuming it,
+ * picks a free lease slot, and sends a LEASE message with the client's
+ * descriptor into the queue of the service.  An idle worker receives it, reads
+ * head and body from the descriptor, writes the response to it, closes it, and
+ * sends DONE.  poold-lease(7) is this file in prose.
+ *
+ * All numbers are in the machine's byte order: the two ends share a machine.
+ * Everything that a worker writes, be it a message or a word of the
+ * scoreboard, is a hint to the other roles: it is checked against bounds
+ * before use, and never an index or a length to trust.
+ */
+#ifndef COMMON_LEASE_H
+#define COMMON_LEASE_H
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define LEASE_PROTOCOL 1 /* POOLD_PROTOCOL in a worker's environment */
+
+/* The descriptors that a leased worker is started with (POOLD_FDS). */
+enum lease_fd {
+	LEASE_FD_QUEUE = 3,	 /* SEQPACKET, shared: LEASE and KICK in */
+	LEASE_FD_CONTROL = 4,	 /* SEQPACKET, own: READY out; GO, STOP, CHECK in */
+	LEASE_FD_SCOREBOARD = 5, /* memfd, sealed in size: map it */
+	LEASE_FD_DONE = 6,	 /* SEQPACKET, shared: DONE out */
+};
+
+enum lease_type {
+	LEASE_LEASE = 1, /* queue, router to worker, one descriptor */
+	LEASE_KICK = 2,	 /* queue, router to worker: wakes one; ignore it */
+	LEASE_DONE = 3,	 /* done, worker to router; control for a CHECK */
+	LEASE_READY = 4, /* control, worker to supervisor */
+	LEASE_GO = 5,	 /* control, supervisor to worker: take leases */
+	LEASE_STOP = 6,	 /* control: leave the queue, serve what was taken, exit 0 */
+	LEASE_CHECK = 7, /* control: a LEASE for this very worker (health check) */
+};
+
+/* Limits of the contract. */
+#define LEASE_WORKERS_MAX 1024	    /* worker slots of a generation */
+#define LEASE_SLOTS_MAX	  65536	    /* lease slots of a generation */
+#define LEASE_FIELDS_MAX  100	    /* header fields of a request */
+#define LEASE_HEAD_MAX	  (32 * 1024) /* bytes of a head */
+#define LEASE_PATH_MAX	  (8 * 1024)  /* bytes of a canonical path */
+
+/* A part of the head: bytes [off, off + len) counted from the head's first. */
+struct lease_span {
+	uint16_t off;
+	uint16_t len;
+};
+
+/* One header field; the value is without the white space around it. */
+struct lease_field {
+	struct lease_span name;
+	struct lease_span value;
+};
+
+enum lease_family {
+	LEASE_FAMILY_NONE = 0, /* unknown */
+	LEASE_FAMILY_INET = 4,
+	LEASE_FAMILY_INET6 = 6,
+	LEASE_FAMILY_UNIX = 1,
+};
+
+struct lease_addr {
+	uint16_t family; /* enum lease_family */
+	uint16_t port;	 /* 0 on unix sockets */
+	uint8_t addr[16]; /* network order; INET uses the first four */
+};
+
+enum lease_flag {
+	LEASE_KEEP = 1 << 0,   /* the connection may be kept after the response */
+	LEASE_REPLAY = 1 << 1, /* the head is in the message, not in the socket */
+	LEASE_TLS = 1 << 2,    /* the client speaks TLS (kept for later) */
+	LEASE_EXPECT = 1 << 3, /* 100-continue: send it before reading the body */
+	LEASE_HTTP10 = 1 << 4, /* the request is HTTP/1.0: do not answer chunked */
+};
+
+#define LEASE_BODY_CHUNKED UINT64_MAX /* body_len of a chunked request */
+
+/*
+ * LEASE and CHECK.  Behind the first header_len bytes follow, without gaps:
+ * fields[field_count], the canonical path (path_len bytes, no NUL), and with
+ * LEASE_REPLAY the head itself (head_len bytes).  Offsets of spans count from
+ * the first byte of the head.
+ */
+struct lease_msg {
+	uint16_t type;	     /* LEASE_LEASE or LEASE_CHECK */
+	uint16_t header_len; /* of this struct; later versions append to it */
+	uint32_t flags;	     /* enum lease_flag */
+	uint64_t serial;     /* router epoch : counter, LEASE_SERIAL */
+	uint64_t sequence;   /* position in this queue, from 1 */
+	uint64_t body_len;   /* bytes after the head, or LEASE_BODY_CHUNKED */
+	uint64_t accepted_ns; /* CLOCK_MONOTONIC: when the request's head was whole */
+	uint64_t leased_ns;  /* CLOCK_MONOTONIC: when this was sent */
+	uint8_t request_id[16];
+	struct lease_addr client;
+	struct lease_addr local;
+	uint32_t slot; /* the lease slot in the scoreboard */
+	uint32_t head_len; /* bytes of the head, leading empty lines included */
+	struct lease_span method;
+	struct lease_span target; /* as the client sent it */
+	struct lease_span query;  /* behind the '?', which is not part of it */
+	struct lease_span host;	  /* authority: of the target, or of Host */
+	uint16_t path_len;	  /* canonical path */
+	uint16_t prefix_len;	  /* of it, the length of the matched route */
+	uint16_t field_count;
+	uint16_t reserved;
+};
+
+enum lease_done_flag {
+	LEASE_DONE_KEEP = 1 << 0,    /* request read to its end, response complete */
+	LEASE_DONE_CLOSE = 1 << 1,   /* the response is over; close the connection */
+	LEASE_DONE_REFUSED = 1 << 2, /* nothing was read or written: lease it again */
+	LEASE_DONE_DETACHED = 1 << 3, /* the worker keeps the connection for good */
+};
+
+struct lease_done {
+	uint16_t type;	 /* LEASE_DONE */
+	uint16_t status; /* of the response, 0 when there was none */
+	uint32_t flags;	 /* enum lease_done_flag; one of the four */
+	uint64_t serial; /* as in the lease */
+	uint32_t slot;	 /* as in the lease */
+	uint32_t reserved;
+	uint64_t bytes; /* of the response, head included; for logs only */
+	uint64_t rest_off; /* where the rest of the response lies; 0 for now */
+	uint64_t rest_len;
+};
+
+/* READY, GO, STOP and KICK. */
+struct lease_signal {
+	uint16_t type;
+	uint16_t reserved;
+	uint32_t pid; /* READY: the worker's own; else 0 */
+};
+
+/* serial = epoch of the router (16 bits) : counter (48 bits) */
+#define LEASE_SERIAL(epoch, counter)                                           \
+	((uint64_t)(epoch) << 48 | ((uint64_t)(counter) & 0xffffffffffffULL))
+#define LEASE_EPOCH(serial) ((uint16_t)((serial) >> 48))
+
+/*
+ * The scoreboard.  One writer for each word, no locks: a worker may be killed
+ * at any instruction.
+ */
+enum lease_worker_state {
+	LEASE_WORKER_NONE = 0, /* not started, or not yet ready */
+	LEASE_WORKER_IDLE,     /* waits in its epoll set */
+	LEASE_WORKER_TAKING,   /* set before recvmsg on the queue */
+	LEASE_WORKER_BUSY,     /* lease_slot and serial say with what */
+};
+
+enum lease_control {
+	LEASE_CONTROL_NONE = 0,
+	LEASE_CONTROL_LOOK, /* read the control descriptor before the next lease */
+};
+
+struct lease_worker {
+	/* written by the worker */
+	alignas(64) _Atomic uint32_t state; /* enum lease_worker_state */
+	_Atomic uint32_t lease_slot;
+	_Atomic uint64_t serial;
+	_Atomic uint64_t started_ns; /* of the current request */
+	_Atomic uint64_t requests;   /* answered */
+	_Atomic uint64_t bytes;	     /* of responses */
+	_Atomic uint64_t errors;     /* responses of 500 and above */
+	/* written by the supervisor */
+	alignas(64) _Atomic uint32_t control; /* enum lease_control */
+	_Atomic uint32_t pid;		      /* 0: nobody */
+};
+
+enum lease_slot_state {
+	LEASE_SLOT_FREE = 0,
+	LEASE_SLOT_FILLED, /* set before the message is sent */
+	LEASE_SLOT_SENT,
+};
+
+/* owner = serial's low 52 bits : worker slot + 1 (12 bits) */
+#define LEASE_OWNER(serial, worker)                                            \
+	((uint64_t)(serial) << 12 | (uint64_t)((worker) + 1))
+#define LEASE_OWNER_WORKER(owner) ((uint32_t)((owner) & 0xfff) - 1)
+#define LEASE_OWNER_IS(owner, serial)                                          \
+	(((owner) & 0xfff) != 0 && (owner) >> 12 == ((uint64_t)(serial) << 12) >> 12)
+
+struct lease_slot {
+	/* written by the router */
+	alignas(64) _Atomic uint32_t state; /* enum lease_slot_state */
+	_Atomic uint64_t serial;
+	_Atomic uint64_t sequence;
+	_Atomic uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+	/* written by the worker that received the lease */
+	_Atomic uint64_t owner; /* LEASE_OWNER */
+	_Atomic uint64_t taken_ns;
+};
+
+#define LEASE_MAGIC 0x706f6f6cu /* "pool" */
+
+enum lease_scoreboard_flag {
+	LEASE_BALANCE_HOT = 1 << 0, /* leave the queue in the epoll set when idle */
+};
+
+/* Written by the supervisor before the first worker starts, then constant. */
+struct lease_scoreboard {
+	uint32_t magic;
+	uint32_t protocol;
+	uint64_t size; /* of the whole mapping, bytes */
+	uint32_t flags; /* enum lease_scoreboard_flag */
+	uint32_t generation;
+	uint32_t worker_count, worker_off, worker_size;
+	uint32_t slot_count, slot_off, slot_size;
+};
+
+static_assert(sizeof(struct lease_addr) == 20, "lease_addr is wire format");
+static_assert(sizeof(struct lease_msg) == 136, "lease_msg is wire format");
+static_assert(sizeof(struct lease_done) == 48, "lease_done is wire format");
+static_assert(sizeof(struct lease_signal) == 8, "lease_signal is wire format");
+static_assert(sizeof(struct lease_worker) == 128, "lease_worker is shared");
+static_assert(sizeof(struct lease_slot) == 64, "lease_slot is shared");
+static_assert(sizeof(struct lease_scoreboard) == 48, "scoreboard is shared");
+static_assert(LEASE_WORKERS_MAX < 0xfff, "a worker fits into an owner word");
+
+#define LEASE_MSG_MAX                                                          \
+	(sizeof(struct lease_msg) +                                            \
+	 LEASE_FIELDS_MAX * sizeof(struct lease_field) + LEASE_PATH_MAX +      \
+	 LEASE_HEAD_MAX)
+
+static inline struct lease_worker *
+lease_worker_at(struct lease_scoreboard *board, uint32_t worker)
+{
+	return (struct lease_worker *)((char *)board + board->worker_off +
+	    (uint64_t)worker * board->worker_size);
+}
+
+static inline struct lease_slot *
+lease_slot_at(struct lease_scoreboard *board, uint32_t slot)
+{
+	return (struct lease_slot *)((char *)board + board->slot_off +
+	    (uint64_t)slot * board->slot_size);
+}
+
+#endif
