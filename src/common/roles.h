@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What supervisor and router say to each other, one struct a message.
+ *
+ * The supervisor tells tables: listeners, generations, routes, then COMMIT,
+ * which makes the routes sent since the last COMMIT the valid ones at once.  A
+ * new router is told everything anew.  Generations and listeners have ids that
+ * the supervisor never uses twice in its life.
+ */
+#ifndef COMMON_ROLES_H
+#define COMMON_ROLES_H
+
+#include <stdint.h>
+
+#define ROLE_FD_CHANNEL 3 /* the router's end of the channel */
+#define ROLE_NAME_MAX	64 /* bytes of a name, NUL included */
+#define ROLE_TEXT_MAX	8192 /* bytes of a route's host or prefix */
+
+enum role_type {
+	/* supervisor to router */
+	ROLE_START = 1,	 /* role_start; fds: access log, if any */
+	ROLE_LISTENER,	 /* role_listener; fd: the listening socket */
+	ROLE_UNLISTEN,	 /* role_id: stop accepting, close it */
+	ROLE_GENERATION, /* role_generation; fds: queue, done, scoreboard */
+	ROLE_ROUTE,	 /* role_route */
+	ROLE_COMMIT,	 /* role_id: the tables' version */
+	ROLE_READY,	 /* role_worker: it takes leases */
+	ROLE_LEAVING,	 /* role_worker: it was told to stop */
+	ROLE_GONE,	 /* role_worker: it was reaped */
+	ROLE_RETIRE,	 /* role_id: send nothing more to this generation */
+	ROLE_FORGET,	 /* role_id: its last worker was reaped */
+	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
+	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
+	/* router to supervisor */
+	ROLE_COMMITTED,	 /* role_id: the version now valid */
+	ROLE_GONE_SEEN,	 /* role_worker: its leases are settled */
+	ROLE_RETIRED,	 /* role_id: nothing more will be sent to it */
+	ROLE_KILL,	 /* role_kill */
+	ROLE_DRAINED,	 /* role_id 0 */
+};
+
+struct role_id {
+	uint32_t type;
+	uint32_t id;
+};
+
+struct role_start {
+	uint32_t type;
+	uint32_t epoch; /* of this router, for its serials */
+	uint32_t access_log; /* 0: off, 1: the descriptor, 2: stderr */
+};
+
+struct role_listener {
+	uint32_t type;
+	uint32_t id;
+	uint32_t is_unix;
+	uint32_t port;
+	char name[ROLE_NAME_MAX];
+};
+
+struct role_generation {
+	uint32_t type;
+	uint32_t id;
+	uint32_t concurrency; /* leases of one worker at a time */
+	uint32_t queue_limit;
+	uint64_t queue_timeout_ns;
+	char service[ROLE_NAME_MAX];
+};
+
+/* host_len + prefix_len bytes follow. */
+struct role_route {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t listener;
+	uint16_t host_len; /* 0: any host */
+	uint16_t prefix_len;
+	char text[];
+};
+
+struct role_worker {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t worker; /* its slot */
+	int32_t pid;
+	uint32_t timed_out; /* GONE: killed for its time limit */
+};
+
+enum role_kill_why {
+	ROLE_KILL_FORGED, /* it sent a DONE for a lease that does not exist */
+};
+
+struct role_kill {
+	uint32_t type;
+	uint32_t generation;
+	int32_t pid;
+	uint32_t why;
+};
+
+enum role_logs_flag {
+	ROLE_LOGS_LOG = 1,
+	ROLE_LOGS_ACCESS = 2,
+	ROLE_LOGS_ACCESS_OFF = 4, /* no descriptor: stop writing it */
+};
+
+struct role_logs {
+	uint32_t type;
+	uint32_t flags;
+};
+
+#endif
