@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration: read with inih, checked as a whole, dumped by -T.
+ * See poold.ini(5).
+ */
+#ifndef SUPERVISOR_CONFIG_H
+#define SUPERVISOR_CONFIG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Where a section or a key stands, for messages. */
+struct config_origin {
+	const char *file; /* interned in the config; never NULL */
+	unsigned line;	  /* from 1; 0: a default */
+};
+
+/*
+ * Where each key of a section stands, by its index in the key table (see
+ * config_keys.h).  file is NULL for a key that was not given.
+ */
+#define CONFIG_KEYS_MAX 32
+
+struct config_string {
+	char *value;
+	struct config_origin origin;
+	TAILQ_ENTRY(config_string) entry;
+};
+TAILQ_HEAD(config_strings, config_string);
+
+/* env.NAME = value */
+struct config_env {
+	char *name;
+	char *value;
+	struct config_origin origin;
+	TAILQ_ENTRY(config_env) entry;
+};
+TAILQ_HEAD(config_envs, config_env);
+
+/* route = [host]/prefix */
+struct config_route {
+	char *host;   /* lower case, without port; "" is any host */
+	char *prefix; /* canonical, begins with '/', no '/' at its end but "/" */
+	struct config_origin origin;
+	TAILQ_ENTRY(config_route) entry;
+};
+TAILQ_HEAD(config_routes, config_route);
+
+enum config_mode { CONFIG_MODE_LEASE, CONFIG_MODE_INHERIT };
+enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
+
+struct config_listen {
+	char *name;
+	struct config_origin origin;
+	struct config_origin at[CONFIG_KEYS_MAX];
+	char *address; /* ":8080", "127.0.0.1:80", "[::1]:80", "unix:/path" (the
+			* path made absolute): see config_address_parse */
+	int64_t backlog;
+	bool shared_trust;
+	TAILQ_ENTRY(config_listen) entry;
+};
+TAILQ_HEAD(config_listens, config_listen);
+
+struct config_service {
+	char *name;
+	struct config_origin origin;
+	struct config_origin at[CONFIG_KEYS_MAX];
+	struct config_strings listen; /* names of [listen] sections; filled with
+				       * all of them when none is given (lease),
+				       * checked against them */
+	struct config_routes routes;
+	char *command; /* as written */
+	char **argv;   /* split, NULL at its end; argv[0] is an absolute path */
+	struct config_origin command_origin;
+	int64_t workers;
+	int64_t concurrency;
+	enum config_balance balance;
+	enum config_mode mode;
+	char *user;  /* "" : that of [poold], or who poold runs as */
+	char *group; /* "" : the user's own groups */
+	char *chdir; /* absolute; default: the folder of the file in which the
+			 * section stands */
+	struct config_envs env;
+	struct config_strings watch; /* paths, absolute */
+	int64_t start_timeout_ms;
+	int64_t stop_timeout_ms;
+	int64_t queue_limit;
+	int64_t queue_timeout_ms;
+	char *description;
+	struct config_strings examples;
+	struct config_strings tags;
+	TAILQ_ENTRY(config_service) entry;
+};
+TAILQ_HEAD(config_services, config_service);
+
+struct config {
+	char *file;		     /* as given to config_load, absolute */
+	char *dir;		     /* its folder */
+	struct config_origin origin; /* of [poold]; line 0: there is none */
+	struct config_origin at[CONFIG_KEYS_MAX];
+	/* [poold] */
+	char *user;	  /* "" : nobody when started as root, else who runs it */
+	char *group;	  /* "" : the user's own groups */
+	char *pid_file;	  /* "" : none */
+	char *log;	  /* "stderr", or an absolute path */
+	char *access_log; /* "stderr", "off", or an absolute path */
+	char *libexec;	  /* absolute */
+	struct config_listens listens;
+	struct config_services services;
+	struct config_strings files; /* interned names of all files read */
+};
+
+/* Errors found in one load; all of them: first those of the text, in its
+ * order, then those of the cross checks. */
+struct config_error {
+	char *text; /* "poold.ini:12: unknown key 'wokers' in [service a]; did
+		     * you mean 'workers'?" */
+	TAILQ_ENTRY(config_error) entry;
+};
+struct config_errors {
+	TAILQ_HEAD(config_error_list, config_error)
+	list;
+	size_t count;
+	size_t unlisted; /* beyond CONFIG_ERRORS_MAX, counted only */
+};
+#define CONFIG_ERRORS_MAX 100
+
+void config_errors_init(struct config_errors *errors);
+void config_errors_free(struct config_errors *errors);
+void config_error_add(struct config_errors *errors, const struct config_origin *origin,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void config_error_vadd(struct config_errors *errors, const struct config_origin *origin,
+    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+
+/*
+ * Reads and checks file and what it includes.  Returns the configuration,
+ * which the caller frees with config_free; NULL when errors has grown by at
+ * least one (unreadable file included).
+ */
+struct config *config_load(const char *file, struct config_errors *errors);
+void config_free(struct config *config); /* NULL is fine */
+
+/* Writes the effective configuration, every key with its value, as a file that
+ * config_load reads back to the same. */
+void config_dump(const struct config *config, FILE *out);
+
+/*
+ * The effective section of a service as text (the part of config_dump that it
+ * contributes, with the [poold] defaults it inherits resolved): equal texts
+ * mean an unchanged configuration.  The caller frees it.
+ */
+char *config_service_text(const struct config *config,
+    const struct config_service *service);
+
+/*
+ * Where to listen.  CONFIG_ADDRESS_ANY is ":8080": every IPv6 and IPv4 address
+ * of the machine, one dual-stack socket (IPV6_V6ONLY off).  CONFIG_ADDRESS_INET6
+ * is IPv6 alone (IPV6_V6ONLY on), "[::]:8080" included.
+ */
+enum config_address_kind {
+	CONFIG_ADDRESS_ANY,
+	CONFIG_ADDRESS_INET,
+	CONFIG_ADDRESS_INET6,
+	CONFIG_ADDRESS_UNIX,
+};
+
+struct config_address {
+	enum config_address_kind kind;
+	uint16_t port;		    /* 0 with CONFIG_ADDRESS_UNIX */
+	char host[64];		    /* numeric, without brackets; "" otherwise */
+	char path[108];		    /* CONFIG_ADDRESS_UNIX: absolute; "" otherwise */
+	struct sockaddr_storage ss; /* ready for bind */
+	socklen_t ss_len;
+};
+
+/* Returns whether text is an address and fills out; otherwise *why is the
+ * reason (static). */
+bool config_address_parse(const char *text, struct config_address *out, const char **why);
+
+/* Whether the two cannot be bound at the same time. */
+bool config_address_overlap(const struct config_address *a,
+    const struct config_address *b);
+
+/* Who a process runs as. */
+struct config_account {
+	uid_t uid;
+	gid_t gid;
+	char *name;    /* of the user; the number as text if it has none */
+	gid_t *groups; /* all that setgroups should set; gid among them */
+	int group_count;
+};
+
+/*
+ * Finds a user and a group by name or number.  user "" is nobody when the
+ * effective user is root and whoever poold runs as otherwise; group "" is the
+ * user's own.  The supplementary groups are the user's.  A number without an
+ * entry in the user database is accepted only along with a group.  Returns
+ * false with a reason in *why, which the caller frees; out is then empty.
+ */
+bool config_account_find(const char *user, const char *group, struct config_account *out,
+    char **why);
+void config_account_free(struct config_account *account);
+
+/*
+ * The account of a service's workers: the service's user and group, else those
+ * of [poold], else the default of config_account_find.  A group of [poold] goes
+ * with its user: a service that names a user of its own does not inherit it.
+ */
+bool config_service_account(const struct config *config,
+    const struct config_service *service, struct config_account *out, char **why);
+/* The account of the router. */
+bool config_router_account(const struct config *config, struct config_account *out,
+    char **why);
+
+/* The listener or service of this name, or NULL. */
+struct config_listen *config_listen_find(const struct config *config, const char *name);
+struct config_service *config_service_find(const struct config *config, const char *name);
+
+/* The sections of a file. */
+enum config_section { CONFIG_POOLD, CONFIG_LISTEN, CONFIG_SERVICE };
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: ISC */
+/* What only the whole configuration shows: see config_check.h. */
+#include "supervisor/config_check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/lease.h"
+#include "common/util.h"
+#include "supervisor/access.h"
+#include "supervisor/config_keys.h"
+#include "supervisor/config_set.h"
+
+/* Each lease needs a slot, and each worker as many again to be sent ahead. */
+#define LEASES_MAX (LEASE_SLOTS_MAX / 2)
+
+/* Where a key of a section stands, else where the section does. */
+static const struct config_origin *
+origin_of(enum config_section section, const char *name, const struct config_origin *at,
+    const struct config_origin *fallback)
+{
+	const struct config_key *key = config_key_find(section, name);
+
+	at += config_key_index(key);
+	return at->file != NULL ? at : fallback;
+}
+
+static const struct config_origin *
+service_origin(const struct config_service *service, const char *key)
+{
+	return origin_of(CONFIG_SERVICE, key, service->at, &service->origin);
+}
+
+static const struct config_origin *
+listen_origin(const struct config_listen *listen, const char *key)
+{
+	return origin_of(CONFIG_LISTEN, key, listen->at, &listen->origin);
+}
+
+static bool
+serves(const struct config_service *service, const char *listen)
+{
+	const struct config_string *name;
+
+	TAILQ_FOREACH (name, &service->listen, entry)
+		if (strcmp(name->value, listen) == 0)
+			return true;
+	return false;
+}
+
+static void
+required_check(enum config_section section, const char *name,
+    const struct config_origin *at, const struct config_origin *origin,
+    struct config_errors *errors)
+{
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (key->section == section && (key->flags & CONFIG_KEY_REQUIRED) &&
+		    at[i].file == NULL)
+			config_error_add(errors, origin, "[%s %s] has no '%s'",
+			    config_section_word(section), name, key->name);
+	}
+}
+
+/* Two listeners that could not be bound at the same time. */
+static void
+address_check(const struct config *config, const struct config_listen *listen,
+    struct config_errors *errors)
+{
+	const struct config_listen *other;
+	const struct config_origin *first;
+	struct config_address a, b;
+	const char *why;
+
+	if (!config_address_parse(listen->address, &a, &why))
+		return; /* said when it was read */
+	TAILQ_FOREACH (other, &config->listens, entry) {
+		if (other == listen)
+			return;
+		if (!config_address_parse(other->address, &b, &why) ||
+		    !config_address_overlap(&a, &b))
+			continue;
+		first = listen_origin(other, "address");
+		config_error_add(errors, listen_origin(listen, "address"),
+		    "[listen %s] has the address %s, which %s that of "
+		    "[listen %s] at %s:%u",
+		    listen->name, listen->address,
+		    strcmp(listen->address, other->address) == 0 ? "is" : "overlaps with",
+		    other->name, first->file, first->line);
+	}
+}
+
+static void
+listens_check(struct config *config, struct config_errors *errors, bool incomplete)
+{
+	const struct config_listen *listen;
+	const struct config_origin file = { TAILQ_FIRST(&config->files)->value, 0 };
+
+	TAILQ_FOREACH (listen, &config->listens, entry) {
+		required_check(CONFIG_LISTEN, listen->name, listen->at, &listen->origin,
+		    errors);
+		address_check(config, listen, errors);
+	}
+	if (TAILQ_EMPTY(&config->listens) && !incomplete)
+		config_error_add(errors, &file, "there is no [listen NAME] section");
+}
+
+/* The inherit service that names a listener, or NULL. */
+static const struct config_service *
+listen_owner(const struct config *config, const char *listen)
+{
+	const struct config_service *service;
+
+	TAILQ_FOREACH (service, &config->services, entry)
+		if (service->mode == CONFIG_MODE_INHERIT && serves(service, listen))
+			return service;
+	return NULL;
+}
+
+/* A lease service that names no listener is served by all that nobody owns. */
+static void
+listeners_fill(const struct config *config, struct config_service *service,
+    struct config_errors *errors, bool incomplete)
+{
+	const struct config_listen *listen;
+
+	if (!TAILQ_EMPTY(&service->listen) ||
+	    service_origin(service, "listen") != &service->origin)
+		return;
+	if (service->mode == CONFIG_MODE_INHERIT) {
+		config_error_add(errors, &service->origin,
+		    "[service %s] has mode = inherit but no 'listen': it must "
+		    "name the listener that it owns",
+		    service->name);
+		return;
+	}
+	TAILQ_FOREACH (listen, &config->listens, entry)
+		if (listen_owner(config, listen->name) == NULL)
+			config_strings_add(&service->listen, listen->name,
+			    &service->origin);
+	if (TAILQ_EMPTY(&service->listen) && !incomplete &&
+	    !TAILQ_EMPTY(&config->listens))
+		config_error_add(errors, &service->origin,
+		    "[service %s] has no listener: each one belongs to a "
+		    "service with mode = inherit",
+		    service->name);
+}
+
+static const char *
+listen_next(const void *arg, size_t i)
+{
+	const struct config *config = arg;
+	const struct config_listen *listen;
+
+	TAILQ_FOREACH (listen, &config->listens, entry)
+		if (i-- == 0)
+			return listen->name;
+	return NULL;
+}
+
+static void
+listeners_check(const struct config *config, const struct config_service *service,
+    struct config_errors *errors, bool incomplete)
+{
+	const struct config_string *name;
+	const struct config_service *owner;
+	const char *nearest;
+
+	TAILQ_FOREACH (name, &service->listen, entry) {
+		owner = listen_owner(config, name->value);
+		if (owner != NULL && owner != service)
+			config_error_add(errors, &name->origin,
+			    "[service %s] uses the listener '%s', which "
+			    "[service %s] at %s:%u owns alone (mode = inherit)",
+			    service->name, name->value, owner->name, owner->origin.file,
+			    owner->origin.line);
+		if (incomplete || config_listen_find(config, name->value) != NULL)
+			continue;
+		nearest = config_nearest(name->value, listen_next, config);
+		config_error_add(errors, &name->origin,
+		    "[service %s]: there is no [listen %s]%s%s%s", service->name,
+		    name->value, nearest != NULL ? "; did you mean '" : "",
+		    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+	}
+}
+
+static bool
+share_listener(const struct config_service *a, const struct config_service *b)
+{
+	const struct config_string *name;
+
+	TAILQ_FOREACH (name, &a->listen, entry)
+		if (serves(b, name->value))
+			return true;
+	return false;
+}
+
+/* Whether an earlier route is the same; once for each pair. */
+static void
+route_check(const struct config *config, const struct config_service *service,
+    const struct config_route *route, struct config_errors *errors)
+{
+	const struct config_service *other;
+	const struct config_route *first;
+
+	TAILQ_FOREACH (other, &config->services, entry) {
+		if (other != service && !share_listener(service, other))
+			continue;
+		TAILQ_FOREACH (first, &other->routes, entry) {
+			if (first == route)
+				return;
+			if (strcmp(first->host, route->host) != 0 ||
+			    strcmp(first->prefix, route->prefix) != 0)
+				continue;
+			config_error_add(errors, &route->origin,
+			    "[service %s]: the route %s%s is already that of "
+			    "[service %s] at %s:%u",
+			    service->name, route->host, route->prefix, other->name,
+			    first->origin.file, first->origin.line);
+			return;
+		}
+	}
+}
+
+static void
+routes_check(const struct config *config, const struct config_service *service,
+    struct config_errors *errors)
+{
+	const struct config_route *route;
+	bool given = service_origin(service, "route") != &service->origin;
+
+	if (service->mode == CONFIG_MODE_INHERIT) {
+		if (given)
+			config_error_add(errors, service_origin(service, "route"),
+			    "[service %s] has mode = inherit and takes no "
+			    "route: its workers accept every connection of "
+			    "their listener",
+			    service->name);
+		return;
+	}
+	if (!given)
+		config_error_add(errors, &service->origin, "[service %s] has no 'route'",
+		    service->name);
+	TAILQ_FOREACH (route, &service->routes, entry)
+		route_check(config, service, route, errors);
+}
+
+static void
+size_check(const struct config_service *service, struct config_errors *errors)
+{
+	if (service->workers * service->concurrency * 2 > LEASES_MAX)
+		config_error_add(errors, service_origin(service, "concurrency"),
+		    "[service %s]: %lld workers with concurrency %lld are more "
+		    "than the %d requests at a time that a service can have",
+		    service->name, (long long)service->workers,
+		    (long long)service->concurrency, LEASES_MAX / 2);
+}
+
+/* The folder that workers start in. */
+static void
+chdir_check(struct config_service *service, const struct config_account *account,
+    struct config_errors *errors)
+{
+	const struct config_origin *origin = service_origin(service, "chdir");
+	struct stat st;
+	char *why = NULL;
+
+	if (service->chdir[0] == '\0') {
+		free(service->chdir);
+		service->chdir = config_path_beside(service->origin.file, ".");
+	}
+	if (stat(service->chdir, &st) == -1) {
+		config_error_add(errors, origin, "chdir: %s: %s", service->chdir,
+		    strerror(errno));
+		return;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		config_error_add(errors, origin, "chdir: %s is not a folder",
+		    service->chdir);
+		return;
+	}
+	if (account != NULL)
+		why = access_explain(service->chdir, account->uid, account->gid,
+		    account->groups, account->group_count);
+	if (why != NULL)
+		config_error_add(errors, origin, "chdir: %s", why);
+	free(why);
+}
+
+/* Who the service runs as, and everything that depends on it.  *uid is then
+ * known. */
+static bool
+account_check(const struct config *config, struct config_service *service,
+    struct config_errors *errors, uid_t *uid)
+{
+	struct config_account account;
+	char *why;
+	bool known = config_service_account(config, service, &account, &why);
+	bool own = service->user[0] != '\0' || service->group[0] != '\0';
+
+	if (!known) {
+		/* that of [poold] is reported once, for the router */
+		if (own)
+			config_error_add(errors,
+			    service_origin(service,
+				service->user[0] != '\0' ? "user" : "group"),
+			    "[service %s]: %s", service->name, why);
+		free(why);
+	}
+	if (service->command[0] != '\0')
+		config_command_check(config, service, known ? &account : NULL, errors);
+	chdir_check(service, known ? &account : NULL, errors);
+	*uid = account.uid;
+	config_account_free(&account);
+	return known;
+}
+
+/*
+ * Linux has no way to take a descriptor back.  A worker that was broken into
+ * could keep its copy of a client's socket, and read the request that the
+ * client sends next, for whatever service that is.
+ */
+static void
+trust_check(const struct config_listen *listen, const struct config_service **known,
+    const uid_t *uids, size_t count, struct config_errors *errors)
+{
+	size_t first = count;
+
+	if (listen->shared_trust)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (!serves(known[i], listen->name) ||
+		    known[i]->mode != CONFIG_MODE_LEASE)
+			continue;
+		if (first == count)
+			first = i;
+		if (uids[i] == uids[first])
+			continue;
+		config_error_add(errors, service_origin(known[i], "user"),
+		    "[service %s] and [service %s] at %s:%u run as different "
+		    "users but share the listener '%s': Linux cannot take a "
+		    "descriptor back, so a worker that was broken into could "
+		    "read the next request of a client that it once served, "
+		    "whichever service that is for; give them one user or "
+		    "listeners of their own, or say shared_trust = yes in "
+		    "[listen %s]",
+		    known[i]->name, known[first]->name, known[first]->origin.file,
+		    known[first]->origin.line, listen->name, listen->name);
+	}
+}
+
+/* Accounts, commands and folders of all services; then who trusts whom. */
+static void
+accounts_check(const struct config *config, struct config_errors *errors)
+{
+	const struct config_service **known;
+	struct config_service *service;
+	const struct config_listen *listen;
+	struct config_account router;
+	size_t count = 0;
+	uid_t *uids;
+	char *why;
+
+	if (!config_router_account(config, &router, &why)) {
+		config_error_add(errors,
+		    origin_of(CONFIG_POOLD, config->user[0] != '\0' ? "user" : "group",
+			config->at, config->origin.file != NULL ? &config->origin : NULL),
+		    "[poold]: %s", why);
+		free(why);
+	}
+	config_account_free(&router);
+	TAILQ_FOREACH (service, &config->services, entry)
+		count++;
+	known = util_alloc((count + 1) * sizeof(*known));
+	uids = util_alloc((count + 1) * sizeof(*uids));
+	count = 0;
+	TAILQ_FOREACH (service, &config->services, entry) {
+		if (!account_check(config, service, errors, &uids[count]))
+			continue;
+		known[count++] = service;
+	}
+	if (geteuid() == 0)
+		TAILQ_FOREACH (listen, &config->listens, entry)
+			trust_check(listen, known, uids, count, errors);
+	free(known);
+	free(uids);
+}
+
+void
+config_check(struct config *config, struct config_errors *errors, bool incomplete)
+{
+	struct config_service *service;
+
+	listens_check(config, errors, incomplete);
+	TAILQ_FOREACH (service, &config->services, entry) {
+		service->command_origin = *service_origin(service, "command");
+		required_check(CONFIG_SERVICE, service->name, service->at,
+		    &service->origin, errors);
+		listeners_fill(config, service, errors, incomplete);
+	}
+	TAILQ_FOREACH (service, &config->services, entry) {
+		listeners_check(config, service, errors, incomplete);
+		routes_check(config, service, errors);
+		size_check(service, errors);
+	}
+	accounts_check(config, errors);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* The checks that need the whole configuration. */
+#ifndef SUPERVISOR_CONFIG_CHECK_H
+#define SUPERVISOR_CONFIG_CHECK_H
+
+#include "supervisor/config.h"
+
+/*
+ * Completes config (the listeners and the folder of a service, the words of
+ * its command) and adds to errors whatever does not fit together.  incomplete:
+ * a section was already refused, so what seems to be missing may be in it.
+ */
+void config_check(struct config *config, struct config_errors *errors, bool incomplete);
+
+/*
+ * Splits the command of a service into argv, with the absolute path of the
+ * program first, and looks whether account may execute it; account may be NULL
+ * when nobody knows who that would be.
+ */
+void config_command_check(const struct config *config, struct config_service *service,
+    const struct config_account *account, struct config_errors *errors);
+
+#endif

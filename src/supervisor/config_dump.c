@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: ISC */
+/* The effective configuration as text that reads back to the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "supervisor/config_keys.h"
+#include "supervisor/config_read.h"
+#include "supervisor/config_value.h"
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Whether a line that goes on with a value may begin with text. */
+static bool
+may_begin_line(const char *text)
+{
+	return !is_blank(*text) && strchr(";#", *text) == NULL &&
+	    !config_line_is_key(text);
+}
+
+/*
+ * How much of text to put on a line of at most max bytes, when not all of it
+ * fits: up to a single space, which the line's end replaces, or, *glued, up to
+ * a place within a word, where a backslash says that there is no space.
+ */
+static size_t
+line_break(const char *text, size_t max, bool *glued)
+{
+	*glued = false;
+	for (size_t n = max; n > 0; n--)
+		if (text[n] == ' ' && !is_blank(text[n - 1]) && text[n - 1] != '\\' &&
+		    may_begin_line(text + n + 1))
+			return n;
+	*glued = true;
+	for (size_t n = max - 1; n > 0; n--)
+		if (!is_blank(text[n - 1]) && text[n - 1] != '\\' &&
+		    may_begin_line(text + n))
+			return n;
+	return 0;
+}
+
+static void
+pair_write(FILE *out, const char *name, const char *value)
+{
+	/* a dollar sign would begin a variable */
+	char *text = util_alloc(2 * strlen(value) + 1), *o = text;
+	size_t room = CONFIG_LINE_MAX - strlen(name) - strlen(" = ");
+	const char *p;
+
+	for (p = value; *p != '\0'; p++) {
+		if (*p == '$')
+			*o++ = '$';
+		*o++ = *p;
+	}
+	fprintf(out, "%s =%s", name, *text == '\0' ? "" : " ");
+	for (p = text; strlen(p) > room; room = CONFIG_LINE_MAX - 1) {
+		bool glued;
+		size_t n = line_break(p, room, &glued);
+
+		if (n == 0)
+			break; /* a line full of backslashes or blanks */
+		fprintf(out, "%.*s%s\n\t", (int)n, p, glued ? "\\" : "");
+		p += glued ? n : n + 1;
+	}
+	fprintf(out, "%s\n", p);
+	free(text);
+}
+
+static void
+names_write(FILE *out, const char *name, const struct config_strings *list)
+{
+	const struct config_string *string;
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if (TAILQ_EMPTY(list) || (f = open_memstream(&text, &size)) == NULL)
+		return;
+	TAILQ_FOREACH (string, list, entry)
+		fprintf(f, "%s%s", string->value,
+		    TAILQ_NEXT(string, entry) != NULL ? ", " : "");
+	fclose(f);
+	pair_write(out, name, text);
+	free(text);
+}
+
+static void
+envs_write(FILE *out, const struct config_envs *envs)
+{
+	const struct config_env *env;
+
+	TAILQ_FOREACH (env, envs, entry) {
+		char *name = util_asprintf("env.%s", env->name);
+
+		pair_write(out, name, env->value);
+		free(name);
+	}
+}
+
+static void
+routes_write(FILE *out, const char *name, const struct config_routes *routes)
+{
+	const struct config_route *route;
+
+	TAILQ_FOREACH (route, routes, entry) {
+		char *text = util_asprintf("%s%s", route->host, route->prefix);
+
+		pair_write(out, name, text);
+		free(text);
+	}
+}
+
+static void
+strings_write(FILE *out, const char *name, const struct config_strings *list)
+{
+	const struct config_string *string;
+
+	TAILQ_FOREACH (string, list, entry)
+		pair_write(out, name, string->value);
+}
+
+static void
+number_write(FILE *out, const struct config_key *key, int64_t value)
+{
+	char text[CONFIG_NUMBER_SIZE];
+
+	if (key->type == CONFIG_DURATION)
+		config_duration_format(value, text);
+	else if (key->type == CONFIG_SIZE)
+		config_size_format(value, text);
+	else
+		snprintf(text, sizeof(text), "%lld", (long long)value);
+	pair_write(out, key->name, text);
+}
+
+static void
+key_write(FILE *out, const struct config_key *key, const void *object)
+{
+	const void *slot = (const char *)object + key->offset;
+
+	switch (key->type) {
+	case CONFIG_TEXT:
+	case CONFIG_PATH:
+	case CONFIG_LOG:
+	case CONFIG_ACCESS_LOG:
+	case CONFIG_ADDRESS:
+	case CONFIG_COMMAND:
+		pair_write(out, key->name, *(char *const *)slot);
+		break;
+	case CONFIG_TEXTS:
+	case CONFIG_PATHS:
+		strings_write(out, key->name, slot);
+		break;
+	case CONFIG_NAMES:
+		names_write(out, key->name, slot);
+		break;
+	case CONFIG_BOOL:
+		pair_write(out, key->name, *(const bool *)slot ? "yes" : "no");
+		break;
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_SIZE:
+		number_write(out, key, *(const int64_t *)slot);
+		break;
+	case CONFIG_ENUM:
+		pair_write(out, key->name, key->choices[*(const unsigned *)slot]);
+		break;
+	case CONFIG_ROUTE:
+		routes_write(out, key->name, slot);
+		break;
+	case CONFIG_ENV:
+		envs_write(out, slot);
+		break;
+	case CONFIG_INCLUDE:
+		break; /* what was included is in the dump itself */
+	}
+}
+
+static void
+keys_write(FILE *out, enum config_section section, const void *object)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (config_keys[i].section == section)
+			key_write(out, &config_keys[i], object);
+}
+
+/* A copy with what is inherited filled in; only the keys may be looked at, and
+ * *command, *user and *group are the caller's to free. */
+static struct config_service
+service_effective(const struct config *config, const struct config_service *service)
+{
+	struct config_service copy = *service;
+	struct config_account account;
+	char *why;
+
+	/* config_check has seen that the account can be found */
+	if (config_service_account(config, service, &account, &why))
+		copy.user = util_strdup(account.name);
+	else
+		copy.user = util_strdup(service->user);
+	free(why);
+	config_account_free(&account);
+	copy.group = util_strdup(service->group[0] == '\0' && service->user[0] == '\0' ?
+		config->group :
+		service->group);
+	copy.command = config_argv_join(service->argv);
+	return copy;
+}
+
+static void
+service_write(FILE *out, const struct config *config,
+    const struct config_service *service)
+{
+	struct config_service effective = service_effective(config, service);
+
+	fprintf(out, "[service %s]\n", service->name);
+	keys_write(out, CONFIG_SERVICE, &effective);
+	free(effective.user);
+	free(effective.group);
+	free(effective.command);
+}
+
+void
+config_dump(const struct config *config, FILE *out)
+{
+	struct config effective = *config;
+	struct config_account account;
+	const struct config_listen *listen;
+	const struct config_service *service;
+	char *why;
+
+	if (config_router_account(config, &account, &why))
+		effective.user = account.name;
+	free(why);
+	fprintf(out, "[poold]\n");
+	keys_write(out, CONFIG_POOLD, &effective);
+	config_account_free(&account);
+	TAILQ_FOREACH (listen, &config->listens, entry) {
+		fprintf(out, "\n[listen %s]\n", listen->name);
+		keys_write(out, CONFIG_LISTEN, listen);
+	}
+	TAILQ_FOREACH (service, &config->services, entry) {
+		fprintf(out, "\n");
+		service_write(out, config, service);
+	}
+}
+
+char *
+config_service_text(const struct config *config, const struct config_service *service)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	service_write(out, config, service);
+	fclose(out);
+	return text;
+}

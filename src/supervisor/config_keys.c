@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/config_keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+#ifndef LIBEXECDIR
+#define LIBEXECDIR "/usr/local/libexec/poold"
+#endif
+
+#define SECOND INT64_C(1000) /* milliseconds */
+#define HOUR   (3600 * SECOND)
+
+static const char *const balance_words[] = {
+	[CONFIG_BALANCE_ROUND_ROBIN] = "round-robin",
+	[CONFIG_BALANCE_HOT] = "hot",
+	NULL,
+};
+static const char *const mode_words[] = {
+	[CONFIG_MODE_LEASE] = "lease",
+	[CONFIG_MODE_INHERIT] = "inherit",
+	NULL,
+};
+static const char *const section_words[] = {
+	[CONFIG_POOLD] = "poold",
+	[CONFIG_LISTEN] = "listen",
+	[CONFIG_SERVICE] = "service",
+};
+
+#define POOLD(key) .section = CONFIG_POOLD, .offset = offsetof(struct config, key)
+#define LISTEN(key) \
+	.section = CONFIG_LISTEN, .offset = offsetof(struct config_listen, key)
+#define SERVICE(key) \
+	.section = CONFIG_SERVICE, .offset = offsetof(struct config_service, key)
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{ .name = "include", .section = CONFIG_POOLD, .type = CONFIG_INCLUDE,
+	  .flags = CONFIG_KEY_REPEAT,
+	  .help = "read more files here, by a pattern" },
+	{ .name = "user", POOLD(user), .type = CONFIG_TEXT, .def = "",
+	  .flags = CONFIG_KEY_EMPTY,
+	  .help = "who the router, and services without a user, run as" },
+	{ .name = "group", POOLD(group), .type = CONFIG_TEXT, .def = "",
+	  .flags = CONFIG_KEY_EMPTY, .help = "primary group of that user" },
+	{ .name = "pid_file", POOLD(pid_file), .type = CONFIG_PATH, .def = "",
+	  .flags = CONFIG_KEY_EMPTY,
+	  .help = "file that holds the supervisor's process id" },
+	{ .name = "log", POOLD(log), .type = CONFIG_LOG, .def = "stderr",
+	  .help = "where messages go" },
+	{ .name = "access_log", POOLD(access_log), .type = CONFIG_ACCESS_LOG,
+	  .def = "off", .help = "where one line for each request goes" },
+	{ .name = "libexec", POOLD(libexec), .type = CONFIG_PATH,
+	  .def = LIBEXECDIR, .help = "folder of the workers that are installed" },
+
+	{ .name = "address", LISTEN(address), .type = CONFIG_ADDRESS,
+	  .flags = CONFIG_KEY_REQUIRED, .help = "where to listen" },
+	{ .name = "backlog", LISTEN(backlog), .type = CONFIG_INT, .def = "1024",
+	  .min = 1, .max = 65535,
+	  .help = "connections that the kernel keeps waiting to be accepted" },
+	{ .name = "shared_trust", LISTEN(shared_trust), .type = CONFIG_BOOL,
+	  .def = "no", .help = "let services of different users share it" },
+
+	{ .name = "listen", SERVICE(listen), .type = CONFIG_NAMES,
+	  .flags = CONFIG_KEY_REPEAT, .help = "listeners that serve it" },
+	{ .name = "route", SERVICE(routes), .type = CONFIG_ROUTE,
+	  .flags = CONFIG_KEY_REPEAT, .help = "requests that go to it" },
+	{ .name = "command", SERVICE(command), .type = CONFIG_COMMAND,
+	  .flags = CONFIG_KEY_REQUIRED, .help = "program of a worker" },
+	{ .name = "workers", SERVICE(workers), .type = CONFIG_INT, .def = "2",
+	  .min = 1, .max = 1024, .help = "how many workers" },
+	{ .name = "concurrency", SERVICE(concurrency), .type = CONFIG_INT,
+	  .def = "1", .min = 1, .max = 1024,
+	  .help = "requests that a worker handles at the same time" },
+	{ .name = "balance", SERVICE(balance), .type = CONFIG_ENUM,
+	  .def = "round-robin", .choices = balance_words,
+	  .help = "which of the idle workers gets the next request" },
+	{ .name = "mode", SERVICE(mode), .type = CONFIG_ENUM, .def = "lease",
+	  .choices = mode_words, .help = "how requests reach a worker" },
+	{ .name = "user", SERVICE(user), .type = CONFIG_TEXT, .def = "",
+	  .flags = CONFIG_KEY_EMPTY, .help = "who its workers run as" },
+	{ .name = "group", SERVICE(group), .type = CONFIG_TEXT, .def = "",
+	  .flags = CONFIG_KEY_EMPTY, .help = "primary group of its workers" },
+	{ .name = "chdir", SERVICE(chdir), .type = CONFIG_PATH, .def = "",
+	  .flags = CONFIG_KEY_EMPTY, .help = "folder its workers start in" },
+	{ .name = "env.NAME", SERVICE(env), .type = CONFIG_ENV,
+	  .flags = CONFIG_KEY_REPEAT | CONFIG_KEY_EMPTY,
+	  .help = "environment variable of its workers" },
+	{ .name = "watch", SERVICE(watch), .type = CONFIG_PATHS,
+	  .flags = CONFIG_KEY_REPEAT,
+	  .help = "path whose change makes a reload restart it" },
+	{ .name = "start_timeout", SERVICE(start_timeout_ms),
+	  .type = CONFIG_DURATION, .def = "10s", .min = 100, .max = HOUR,
+	  .help = "time in which a worker must be ready" },
+	{ .name = "stop_timeout", SERVICE(stop_timeout_ms),
+	  .type = CONFIG_DURATION, .def = "10s", .min = 0, .max = 24 * HOUR,
+	  .help = "time that a worker has to finish" },
+	{ .name = "queue_limit", SERVICE(queue_limit), .type = CONFIG_INT,
+	  .def = "1024", .min = 0, .max = 65536,
+	  .help = "requests that may wait for a worker" },
+	{ .name = "queue_timeout", SERVICE(queue_timeout_ms),
+	  .type = CONFIG_DURATION, .def = "30s", .min = 10, .max = HOUR,
+	  .help = "how long a request may wait for a worker" },
+	{ .name = "description", SERVICE(description), .type = CONFIG_TEXT,
+	  .def = "", .flags = CONFIG_KEY_EMPTY, .help = "what it is, for people" },
+	{ .name = "example", SERVICE(examples), .type = CONFIG_TEXTS,
+	  .flags = CONFIG_KEY_REPEAT, .help = "a request to try" },
+	{ .name = "tags", SERVICE(tags), .type = CONFIG_NAMES,
+	  .flags = CONFIG_KEY_REPEAT, .help = "words to select it by" },
+};
+/* clang-format on */
+
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
+    "raise CONFIG_KEYS_MAX");
+
+static bool
+key_matches(const struct config_key *key, const char *name, size_t len)
+{
+	if (key->type == CONFIG_ENV)
+		return len >= 4 && memcmp(name, "env.", 4) == 0;
+	return strlen(key->name) == len && memcmp(key->name, name, len) == 0;
+}
+
+const struct config_key *
+config_key_find(enum config_section section, const char *name)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (config_keys[i].section == section &&
+		    key_matches(&config_keys[i], name, strlen(name)))
+			return &config_keys[i];
+	return NULL;
+}
+
+bool
+config_key_known(const char *name, size_t len)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (key_matches(&config_keys[i], name, len))
+			return true;
+	return false;
+}
+
+size_t
+config_key_index(const struct config_key *key)
+{
+	return (size_t)(key - config_keys);
+}
+
+const char *
+config_section_word(enum config_section section)
+{
+	return section_words[section];
+}
+
+#define WORD_MAX 64 /* longer words are nobody's slip of the pen */
+
+/*
+ * Optimal string alignment: insertions, deletions, substitutions and swaps of
+ * neighbours, each at cost 1.  WORD_MAX for words too long to compare.
+ */
+static size_t
+edit_distance(const char *a, const char *b)
+{
+	size_t d[3][WORD_MAX + 1]; /* the row before the last, last, current */
+	size_t a_len = strlen(a), b_len = strlen(b);
+
+	if (a_len >= WORD_MAX || b_len >= WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= b_len; j++)
+		d[0][j] = d[1][j] = d[2][j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t *row = d[i % 3];
+		const size_t *up = d[(i - 1) % 3];
+		const size_t *upup = d[(i + 1) % 3];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (up[j] + 1 < best)
+				best = up[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && upup[j - 2] + 1 < best)
+				best = upup[j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return d[a_len % 3][b_len];
+}
+
+const char *
+config_nearest(const char *word, const char *(*next)(const void *arg, size_t i),
+    const void *arg)
+{
+	/* A third of the word may be wrong; one letter always may. */
+	size_t limit = strlen(word) < 6 ? 1 : strlen(word) / 3;
+	size_t best = limit + 1;
+	const char *name, *nearest = NULL;
+
+	for (size_t i = 0; (name = next(arg, i)) != NULL; i++) {
+		size_t distance = edit_distance(word, name);
+
+		if (distance < best && distance < strlen(name)) {
+			best = distance;
+			nearest = name;
+		}
+	}
+	return nearest;
+}
+
+static const char *
+key_next(const void *arg, size_t i)
+{
+	const enum config_section *section = arg;
+
+	for (size_t k = 0; k < config_key_count; k++)
+		if (config_keys[k].section == *section && i-- == 0)
+			return config_keys[k].name;
+	return NULL;
+}
+
+const char *
+config_key_nearest(enum config_section section, const char *word)
+{
+	return config_nearest(word, key_next, &section);
+}
+
+static const char *
+section_next(const void *arg, size_t i)
+{
+	(void)arg;
+	return i < sizeof(section_words) / sizeof(section_words[0]) ? section_words[i] :
+								      NULL;
+}
+
+const char *
+config_section_nearest(const char *word)
+{
+	return config_nearest(word, section_next, NULL);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/config_set.h"
+
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/util.h"
+
+static void *
+slot_of(const struct config_key *key, void *object)
+{
+	return (char *)object + key->offset;
+}
+
+static void
+string_store(void *slot, char *value)
+{
+	char **string = slot;
+
+	free(*string);
+	*string = value;
+}
+
+static char *
+path_join(const char *dir, const char *path)
+{
+	while (path[0] == '.' && (path[1] == '/' || path[1] == '\0')) {
+		path++;
+		path += strspn(path, "/");
+	}
+	if (*path == '\0')
+		return util_strdup(dir);
+	return util_asprintf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, path);
+}
+
+char *
+config_path_beside(const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+	char *dir, *cwd, *joined;
+
+	if (path[0] == '/')
+		return util_strdup(path);
+	if (slash == NULL)
+		dir = util_strdup(".");
+	else
+		dir = util_asprintf("%.*s", slash == file ? 1 : (int)(slash - file),
+		    file);
+	if (dir[0] != '/') {
+		cwd = getcwd(NULL, 0);
+		joined = path_join(cwd != NULL ? cwd : "/", dir);
+		free(cwd);
+		free(dir);
+		dir = joined;
+	}
+	joined = path_join(dir, path);
+	free(dir);
+	return joined;
+}
+
+struct config_string *
+config_strings_add(struct config_strings *list, const char *value,
+    const struct config_origin *origin)
+{
+	struct config_string *string = util_alloc(sizeof(*string));
+
+	string->value = util_strdup(value);
+	string->origin = *origin;
+	TAILQ_INSERT_TAIL(list, string, entry);
+	return string;
+}
+
+void
+config_strings_clear(struct config_strings *list)
+{
+	struct config_string *string;
+
+	while ((string = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, string, entry);
+		free(string->value);
+		free(string);
+	}
+}
+
+static bool
+name_add(struct config_strings *list, const char *name,
+    const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	struct config_string *other;
+
+	if (!config_value_name(name, why))
+		return false;
+	TAILQ_FOREACH (other, list, entry) {
+		if (strcmp(other->value, name) == 0) {
+			snprintf(why, CONFIG_WHY_SIZE,
+			    "'%s' is named twice: first at %.160s:%u", name,
+			    other->origin.file, other->origin.line);
+			return false;
+		}
+	}
+	config_strings_add(list, name, origin);
+	return true;
+}
+
+static bool
+names_set(struct config_strings *list, const char *text,
+    const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	char *copy = util_strdup(text), *rest = copy, *name;
+	bool ok = true;
+
+	while (ok && (name = strsep(&rest, ",")) != NULL) {
+		name += strspn(name, " \t");
+		name[strcspn(name, " \t")] = '\0';
+		if (*name == '\0') {
+			snprintf(why, CONFIG_WHY_SIZE, "there is a comma too much");
+			ok = false;
+		} else {
+			ok = name_add(list, name, origin, why);
+		}
+	}
+	free(copy);
+	return ok;
+}
+
+/* White space within a name of a list is a forgotten comma. */
+static bool
+names_check(const char *text, char why[CONFIG_WHY_SIZE])
+{
+	for (const char *p = text; *p != '\0';) {
+		size_t word = strcspn(p, ", \t");
+		size_t space = strspn(p + word, " \t");
+
+		p += word + space;
+		if (*p != '\0' && *p != ',' && word > 0) {
+			snprintf(why, CONFIG_WHY_SIZE, "names are separated by commas");
+			return false;
+		}
+		if (*p == ',')
+			p++;
+	}
+	return true;
+}
+
+static bool
+log_set(const struct config_key *key, char **slot, const char *text,
+    const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	bool access_log = key->type == CONFIG_ACCESS_LOG;
+	/* what people may hope for, and would get as a file of that name */
+	static const char *const no_files[] = { "off", "no", "none", "stdout", "syslog",
+		"on", "yes" };
+
+	if (strcmp(text, "stderr") == 0 || (access_log && strcmp(text, "off") == 0)) {
+		string_store(slot, util_strdup(text));
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(no_files) / sizeof(no_files[0]); i++) {
+		if (strcmp(text, no_files[i]) == 0) {
+			snprintf(why, CONFIG_WHY_SIZE, "'%s' is not stderr%s or a path",
+			    text, access_log ? ", off" : "");
+			return false;
+		}
+	}
+	string_store(slot, config_path_beside(origin->file, text));
+	return true;
+}
+
+static bool
+address_set(char **slot, const char *text, const struct config_origin *origin,
+    char why[CONFIG_WHY_SIZE])
+{
+	struct config_address address;
+	const char *reason;
+	char *value;
+
+	if (strncmp(text, "unix:", 5) == 0 && text[5] != '/' && text[5] != '\0') {
+		char *path = config_path_beside(origin->file, text + 5);
+
+		value = util_asprintf("unix:%s", path);
+		free(path);
+	} else {
+		value = util_strdup(text);
+	}
+	if (!config_address_parse(value, &address, &reason)) {
+		snprintf(why, CONFIG_WHY_SIZE, "'%.128s': %s", text, reason);
+		free(value);
+		return false;
+	}
+	string_store(slot, value);
+	return true;
+}
+
+static bool
+route_set(struct config_routes *routes, const char *text,
+    const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	struct config_route *route = util_alloc(sizeof(*route));
+
+	if (!config_value_route(text, &route->host, &route->prefix, why)) {
+		free(route);
+		return false;
+	}
+	route->origin = *origin;
+	TAILQ_INSERT_TAIL(routes, route, entry);
+	return true;
+}
+
+static bool
+env_set(struct config_envs *envs, const char *name, const char *text,
+    const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	struct config_env *env;
+
+	name += strlen("env.");
+	if (!config_value_env_name(name, why))
+		return false;
+	TAILQ_FOREACH (env, envs, entry) {
+		if (strcmp(env->name, name) == 0) {
+			snprintf(why, CONFIG_WHY_SIZE,
+			    "it was already given at %.160s:%u", env->origin.file,
+			    env->origin.line);
+			return false;
+		}
+	}
+	env = util_alloc(sizeof(*env));
+	env->name = util_strdup(name);
+	env->value = util_strdup(text);
+	env->origin = *origin;
+	TAILQ_INSERT_TAIL(envs, env, entry);
+	return true;
+}
+
+bool
+config_key_set(const struct config_key *key, void *object, const char *name,
+    const char *text, const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
+{
+	void *slot = slot_of(key, object);
+	char *path;
+
+	if (*text == '\0' && !(key->flags & CONFIG_KEY_EMPTY)) {
+		snprintf(why, CONFIG_WHY_SIZE, "there is no value");
+		return false;
+	}
+	switch (key->type) {
+	case CONFIG_TEXT:
+	case CONFIG_COMMAND:
+		string_store(slot, util_strdup(text));
+		return true;
+	case CONFIG_TEXTS:
+		config_strings_add(slot, text, origin);
+		return true;
+	case CONFIG_NAMES:
+		return names_check(text, why) && names_set(slot, text, origin, why);
+	case CONFIG_PATH:
+		string_store(slot,
+		    *text == '\0' ? util_strdup("") :
+				    config_path_beside(origin->file, text));
+		return true;
+	case CONFIG_PATHS:
+		path = config_path_beside(origin->file, text);
+		config_strings_add(slot, path, origin);
+		free(path);
+		return true;
+	case CONFIG_LOG:
+	case CONFIG_ACCESS_LOG:
+		return log_set(key, slot, text, origin, why);
+	case CONFIG_ADDRESS:
+		return address_set(slot, text, origin, why);
+	case CONFIG_BOOL:
+		return config_value_bool(text, slot, why);
+	case CONFIG_INT:
+		return config_value_int(text, key->min, key->max, slot, why);
+	case CONFIG_DURATION:
+		return config_value_duration(text, key->min, key->max, slot, why);
+	case CONFIG_SIZE:
+		return config_value_size(text, key->min, key->max, slot, why);
+	case CONFIG_ENUM:
+		return config_value_enum(text, key->choices, slot, why);
+	case CONFIG_ROUTE:
+		return route_set(slot, text, origin, why);
+	case CONFIG_ENV:
+		return env_set(slot, name, text, origin, why);
+	case CONFIG_INCLUDE:
+		break; /* the loader's */
+	}
+	return true;
+}
+
+static void
+key_init(const struct config_key *key, void *object)
+{
+	static const struct config_origin nowhere = { "default", 0 };
+	void *slot = slot_of(key, object);
+	char why[CONFIG_WHY_SIZE];
+
+	if (key->type == CONFIG_ROUTE)
+		TAILQ_INIT((struct config_routes *)slot);
+	else if (key->type == CONFIG_ENV)
+		TAILQ_INIT((struct config_envs *)slot);
+	else if (key->type == CONFIG_TEXTS || key->type == CONFIG_NAMES ||
+	    key->type == CONFIG_PATHS)
+		TAILQ_INIT((struct config_strings *)slot);
+	else if (key->type == CONFIG_COMMAND || key->type == CONFIG_ADDRESS)
+		string_store(slot, util_strdup(""));
+	if (key->def != NULL &&
+	    !config_key_set(key, object, key->name, key->def, &nowhere, why))
+		errx(EX_SOFTWARE, "default of %s: %s", key->name, why);
+}
+
+void
+config_section_init(enum config_section section, void *object)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (config_keys[i].section == section &&
+		    config_keys[i].type != CONFIG_INCLUDE)
+			key_init(&config_keys[i], object);
+}
+
+static void
+routes_clear(struct config_routes *routes)
+{
+	struct config_route *route;
+
+	while ((route = TAILQ_FIRST(routes)) != NULL) {
+		TAILQ_REMOVE(routes, route, entry);
+		free(route->host);
+		free(route->prefix);
+		free(route);
+	}
+}
+
+static void
+envs_clear(struct config_envs *envs)
+{
+	struct config_env *env;
+
+	while ((env = TAILQ_FIRST(envs)) != NULL) {
+		TAILQ_REMOVE(envs, env, entry);
+		free(env->name);
+		free(env->value);
+		free(env);
+	}
+}
+
+static void
+key_clear(const struct config_key *key, void *object)
+{
+	void *slot = slot_of(key, object);
+
+	switch (key->type) {
+	case CONFIG_TEXT:
+	case CONFIG_COMMAND:
+	case CONFIG_PATH:
+	case CONFIG_LOG:
+	case CONFIG_ACCESS_LOG:
+	case CONFIG_ADDRESS:
+		string_store(slot, NULL);
+		break;
+	case CONFIG_TEXTS:
+	case CONFIG_NAMES:
+	case CONFIG_PATHS:
+		config_strings_clear(slot);
+		break;
+	case CONFIG_ROUTE:
+		routes_clear(slot);
+		break;
+	case CONFIG_ENV:
+		envs_clear(slot);
+		break;
+	case CONFIG_BOOL:
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_SIZE:
+	case CONFIG_ENUM:
+	case CONFIG_INCLUDE:
+		break;
+	}
+}
+
+void
+config_section_clear(enum config_section section, void *object)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (config_keys[i].section == section)
+			key_clear(&config_keys[i], object);
+}

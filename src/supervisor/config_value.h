@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The values of configuration files: one parser for each type, and the way
+ * back to text where the dump needs it.
+ *
+ * Parsers return whether text is valid.  If not, nothing was stored and why
+ * holds the reason, ready to stand behind "key: ".
+ */
+#ifndef SUPERVISOR_CONFIG_VALUE_H
+#define SUPERVISOR_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_WHY_SIZE	   256
+#define CONFIG_NAME_MAX	   40	 /* bytes of a name of a section */
+#define CONFIG_VALUE_MAX   65536 /* bytes of a value, all lines together */
+#define CONFIG_NUMBER_SIZE 32	 /* a formatted number with its unit */
+
+/* A whole decimal number within [min, max]. */
+bool config_value_int(const char *text, int64_t min, int64_t max, int64_t *out,
+    char why[CONFIG_WHY_SIZE]);
+/* "500ms", "10s", "5m", "1h", "0" to milliseconds. */
+bool config_value_duration(const char *text, int64_t min_ms, int64_t max_ms,
+    int64_t *out_ms, char why[CONFIG_WHY_SIZE]);
+/* "4096", "64K", "64M", "1G" to bytes; K is 1024. */
+bool config_value_size(const char *text, int64_t min, int64_t max, int64_t *out_bytes,
+    char why[CONFIG_WHY_SIZE]);
+/* yes, no, true, false, on, off, in any case. */
+bool config_value_bool(const char *text, bool *out, char why[CONFIG_WHY_SIZE]);
+/* The index of text in choices. */
+bool config_value_enum(const char *text, const char *const *choices, unsigned *out,
+    char why[CONFIG_WHY_SIZE]);
+/* A name: a letter or digit, then letters, digits, '.', '_' and '-'. */
+bool config_value_name(const char *text, char why[CONFIG_WHY_SIZE]);
+/* The NAME of env.NAME: a C identifier that poold does not set itself. */
+bool config_value_env_name(const char *text, char why[CONFIG_WHY_SIZE]);
+
+/*
+ * "/prefix" or "host/prefix".  *host is in lower case, "" without one; *prefix
+ * without a slash at its end, unless it is "/".  The caller frees both.
+ */
+bool config_value_route(const char *text, char **host, char **prefix,
+    char why[CONFIG_WHY_SIZE]);
+
+/*
+ * Splits a command into words as a shell would, but without expanding
+ * anything: white space separates, '...' is literal, and "..." is literal but
+ * for the backslash, which everywhere else makes the next character literal.
+ * The caller frees *argv with config_argv_free.
+ */
+bool config_value_argv(const char *text, char ***argv, char why[CONFIG_WHY_SIZE]);
+/* The text that config_value_argv splits into argv.  The caller frees it. */
+char *config_argv_join(char *const *argv);
+void config_argv_free(char **argv); /* NULL is fine */
+
+/*
+ * Replaces ${NAME} and ${NAME:-default} from the environment, and $$ by a
+ * dollar sign.  The default counts when the variable is unset or empty.  The
+ * caller frees *out.
+ */
+bool config_value_expand(const char *text, char **out, char why[CONFIG_WHY_SIZE]);
+
+/* The shortest text with a unit: 10000 is "10s", 1500 is "1500ms". */
+void config_duration_format(int64_t ms, char buf[CONFIG_NUMBER_SIZE]);
+void config_size_format(int64_t bytes, char buf[CONFIG_NUMBER_SIZE]);
+
+#endif
