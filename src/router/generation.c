@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/generation.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/util.h"
+#include "router/connection.h"
+#include "router/router.h"
+#include "router/service.h"
+
+#define UNCLAIMED_NS	(5 * MS_NS) /* then a worker that says idle is kicked */
+#define SHORT_SERVICE_NS (5 * MS_NS) /* below: a lease is prefetched */
+#define DONE_BATCHES	8 /* of MSG_RECV_MAX messages, for one wake-up */
+
+/* --- the scoreboard ---------------------------------------------------- */
+
+static struct lease_slot *
+slot_of(struct generation *generation, const struct request *request)
+{
+	return lease_slot_at(generation->board, request->msg.slot);
+}
+
+/* The worker that received the lease; UINT32_MAX: nobody, as far as is known.
+ * Workers write this word: it is compared, never used as an index unchecked. */
+static uint32_t
+owner_of(struct generation *generation, const struct request *request)
+{
+	uint64_t owner = atomic_load_explicit(
+	    &slot_of(generation, request)->owner, memory_order_acquire);
+
+	if (!LEASE_OWNER_IS(owner, request->msg.serial))
+		return UINT32_MAX;
+	return LEASE_OWNER_WORKER(owner);
+}
+
+static uint32_t
+worker_state(struct generation *generation, uint32_t worker)
+{
+	return atomic_load_explicit(
+	    &lease_worker_at(generation->board, worker)->state,
+	    memory_order_acquire);
+}
+
+static bool
+any_worker_is(struct generation *generation, uint32_t state)
+{
+	for (uint32_t i = 0; i < generation->worker_count; i++)
+		if (generation->workers[i].pid != 0 &&
+		    worker_state(generation, i) == state)
+			return true;
+	return false;
+}
+
+/* --- leases under way -------------------------------------------------- */
+
+static uint32_t
+take_slot(struct generation *generation)
+{
+	return generation->free_slots[--generation->free_count];
+}
+
+static void
+add_lease(struct generation *generation, struct request *request)
+{
+	request->generation = generation;
+	generation->by_slot[request->msg.slot] = request;
+	TAILQ_INSERT_TAIL(&generation->leases, request, entry);
+	generation->lease_count++;
+}
+
+/* The lease is over; the request still knows its generation. */
+static void
+remove_lease(struct generation *generation, struct request *request)
+{
+	uint32_t slot = request->msg.slot;
+
+	TAILQ_REMOVE(&generation->leases, request, entry);
+	generation->lease_count--;
+	generation->by_slot[slot] = NULL;
+	atomic_store_explicit(&lease_slot_at(generation->board, slot)->state,
+	    LEASE_SLOT_FREE, memory_order_release);
+	generation->free_slots[generation->free_count++] = slot;
+	if (request->msg.sequence > generation->taken_sequence)
+		generation->taken_sequence = request->msg.sequence;
+}
+
+static void
+end_lost(struct generation *generation, struct request *request, bool taken,
+    bool timed_out)
+{
+	remove_lease(generation, request);
+	if (request->connection == NULL)
+		request_free(request);
+	else
+		service_lost(request, taken, timed_out);
+}
+
+bool
+generation_has_room(const struct generation *generation)
+{
+	uint32_t limit = generation->ready * generation->concurrency;
+
+	if (generation->sending_over || generation->ready == 0 ||
+	    generation->free_count == 0)
+		return false;
+	if (generation->mean_ns < SHORT_SERVICE_NS)
+		limit += generation->ready;
+	return generation->lease_count < limit;
+}
+
+static void
+fill_slot(struct generation *generation, struct request *request)
+{
+	struct lease_slot *slot = slot_of(generation, request);
+
+	atomic_store_explicit(&slot->serial, request->msg.serial,
+	    memory_order_relaxed);
+	atomic_store_explicit(&slot->sequence, request->msg.sequence,
+	    memory_order_relaxed);
+	atomic_store_explicit(&slot->deadline_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->state, LEASE_SLOT_FILLED,
+	    memory_order_release);
+}
+
+static int
+send_lease(struct generation *generation, struct request *request)
+{
+	bool replay = (request->msg.flags & LEASE_REPLAY) != 0;
+	struct iovec iov[2] = {
+		{ .iov_base = &request->msg, .iov_len = sizeof(request->msg) },
+		{ .iov_base = request->tail,
+		    .iov_len = replay ? request->tail_len : request->head_off },
+	};
+
+	return msg_sendv(generation->queue_fd, iov, 2,
+	    &request->connection->io.fd, 1, MSG_DONTWAIT);
+}
+
+int
+generation_lease(struct generation *generation, struct request *request)
+{
+	struct router *router = generation->router;
+	struct lease_msg *msg = &request->msg;
+
+	msg->slot = take_slot(generation);
+	msg->serial = LEASE_SERIAL(router->epoch, ++router->counter);
+	msg->sequence = generation->sequence + 1;
+	msg->leased_ns = util_now_ns();
+	fill_slot(generation, request);
+	if (send_lease(generation, request) == -1) {
+		atomic_store_explicit(&slot_of(generation, request)->state,
+		    LEASE_SLOT_FREE, memory_order_release);
+		generation->free_slots[generation->free_count++] = msg->slot;
+		if (errno != EAGAIN && errno != ETOOMANYREFS)
+			log_warn("service %s: cannot lease: %s",
+			    request->service->name, strerror(errno));
+		else if (!loop_timer_is_set(&generation->check_timer))
+			loop_timer_set(&router->loop, &generation->check_timer,
+			    router->loop.now_ns + UNCLAIMED_NS);
+		return -1;
+	}
+	atomic_store_explicit(&slot_of(generation, request)->state,
+	    LEASE_SLOT_SENT, memory_order_release);
+	generation->sequence++;
+	request->leased_ns = msg->leased_ns;
+	router->stats.leases++;
+	add_lease(generation, request);
+	connection_leased(request->connection);
+	if (!loop_timer_is_set(&generation->check_timer))
+		loop_timer_set(&router->loop, &generation->check_timer,
+		    router->loop.now_ns + UNCLAIMED_NS);
+	return 0;
+}
+
+/* --- DONE -------------------------------------------------------------- */
+
+static void
+ask_to_kill(struct generation *generation, pid_t pid, uint32_t why)
+{
+	struct role_kill kill = { .type = ROLE_KILL,
+		.generation = generation->id, .pid = pid, .why = why };
+
+	channel_send(&generation->router->supervisor, &kill, sizeof(kill), NULL,
+	    0);
+}
+
+static void
+forged(struct generation *generation, const struct lease_done *done, pid_t pid)
+{
+	struct router *router = generation->router;
+
+	/* an answer to an earlier router is late, not wrong */
+	if (done->type == LEASE_DONE &&
+	    LEASE_EPOCH(done->serial) != router->epoch)
+		return;
+	router->stats.forged++;
+	log_warn("service %s: process %d sent DONE for a lease that does not "
+	    "exist (slot %u, serial %llx)", generation->service->name, (int)pid,
+	    done->slot, (unsigned long long)done->serial);
+	ask_to_kill(generation, pid, ROLE_KILL_FORGED);
+}
+
+static void
+update_mean(struct generation *generation, const struct request *request)
+{
+	uint64_t took_ns = util_now_ns() - request->leased_ns;
+
+	generation->mean_ns = (generation->mean_ns * 7 + took_ns) / 8;
+}
+
+static void
+handle_done(struct generation *generation, const struct lease_done *done,
+    size_t len, pid_t sender)
+{
+	struct request *request;
+
+	if (len != sizeof(*done) || done->type != LEASE_DONE ||
+	    done->slot >= generation->slot_count ||
+	    (request = generation->by_slot[done->slot]) == NULL ||
+	    request->msg.serial != done->serial) {
+		forged(generation, done, sender);
+		return;
+	}
+	remove_lease(generation, request);
+	if (request->connection == NULL) { /* adopted */
+		request_free(request);
+		return;
+	}
+	update_mean(generation, request);
+	service_done(request, done, sender);
+}
+
+/* Returns whether there may be more. */
+static bool
+receive_done(struct generation *generation)
+{
+	struct lease_done batch[MSG_RECV_MAX];
+	size_t lens[MSG_RECV_MAX];
+	pid_t senders[MSG_RECV_MAX];
+	int n;
+
+	memset(batch, 0, sizeof(batch));
+	n = msg_recv_batch(generation->done.fd, batch, sizeof(batch[0]),
+	    MSG_RECV_MAX, lens, senders);
+	for (int i = 0; i < n; i++)
+		handle_done(generation, &batch[i], lens[i], senders[i]);
+	return n == MSG_RECV_MAX;
+}
+
+static void
+on_done(void *owner, uint32_t events)
+{
+	struct generation *generation = owner;
+
+	(void)events;
+	for (int i = 0; i < DONE_BATCHES; i++)
+		if (!receive_done(generation))
+			break;
+	service_pump(generation->service);
+}
+
+/* Everything that workers said before they died.  Bounded: a worker that
+ * floods does not keep us here. */
+static void
+drain_done(struct generation *generation)
+{
+	for (uint32_t i = 0; i < 64 + generation->slot_count; i++)
+		if (!receive_done(generation))
+			break;
+}
+
+/* --- workers ----------------------------------------------------------- */
+
+void
+generation_worker_ready(struct generation *generation, uint32_t worker,
+    pid_t pid)
+{
+	struct worker_view *view;
+
+	if (worker >= generation->worker_count)
+		return;
+	view = &generation->workers[worker];
+	if (!view->ready)
+		generation->ready++;
+	view->pid = pid;
+	view->ready = true;
+	service_pump(generation->service);
+}
+
+void
+generation_worker_leaving(struct generation *generation, uint32_t worker)
+{
+	if (worker >= generation->worker_count ||
+	    !generation->workers[worker].ready)
+		return;
+	generation->workers[worker].ready = false;
+	generation->ready--;
+}
+
+/* Lost wake-ups: a wake-up given to a worker that died or was stopped before
+ * it received is not passed on by the kernel. */
+static void
+kick(struct generation *generation)
+{
+	struct lease_signal signal = { .type = LEASE_KICK };
+
+	generation->router->stats.kicks++;
+	msg_send(generation->queue_fd, &signal, sizeof(signal), MSG_DONTWAIT);
+}
+
+static bool
+queue_is_empty(struct generation *generation)
+{
+	int unread;
+
+	return ioctl(generation->queue_fd, SIOCOUTQ, &unread) == 0 &&
+	    unread == 0;
+}
+
+static void
+note_taken(struct generation *generation)
+{
+	struct request *request;
+
+	TAILQ_FOREACH(request, &generation->leases, entry)
+		if (owner_of(generation, request) != UINT32_MAX &&
+		    request->msg.sequence > generation->taken_sequence)
+			generation->taken_sequence = request->msg.sequence;
+}
+
+/*
+ * Leases that left the queue but that nobody owns were taken by a worker that
+ * died between recvmsg and its word in the slot: unless one that lives is
+ * between the two right now.  Then it is looked at again soon.
+ *
+ * The order of the looks matters: what was received when the queue was looked
+ * at has an owner by the time the owners are read, or a worker that was TAKING
+ * in between.
+ */
+static void
+settle_orphans(struct generation *generation)
+{
+	struct request *request, *next;
+	uint64_t taken_sequence;
+	bool empty, taking;
+
+	note_taken(generation);
+	taken_sequence = generation->taken_sequence;
+	empty = queue_is_empty(generation);
+	taking = any_worker_is(generation, LEASE_WORKER_TAKING);
+	generation->orphans = false;
+	TAILQ_FOREACH_SAFE(request, &generation->leases, entry, next) {
+		if (owner_of(generation, request) != UINT32_MAX ||
+		    (!empty && request->msg.sequence >= taken_sequence))
+			continue;
+		if (taking)
+			generation->orphans = true;
+		else
+			end_lost(generation, request, true, false);
+	}
+}
+
+static void
+settle_owned(struct generation *generation, uint32_t worker, bool timed_out)
+{
+	struct request *request, *next;
+
+	TAILQ_FOREACH_SAFE(request, &generation->leases, entry, next)
+		if (owner_of(generation, request) == worker)
+			end_lost(generation, request, true, timed_out);
+}
+
+void
+generation_worker_gone(struct generation *generation, uint32_t worker,
+    bool timed_out)
+{
+	if (worker >= generation->worker_count)
+		return;
+	generation_worker_leaving(generation, worker);
+	generation->workers[worker].pid = 0;
+	drain_done(generation);
+	settle_owned(generation, worker, timed_out);
+	settle_orphans(generation);
+	if (generation->lease_count > 0)
+		kick(generation);
+	service_pump(generation->service);
+}
+
+/* --- leases that nobody claims ----------------------------------------- */
+
+static bool
+has_unclaimed(struct generation *generation, uint64_t before_ns)
+{
+	struct request *request;
+
+	TAILQ_FOREACH(request, &generation->leases, entry)
+		if (request->leased_ns <= before_ns &&
+		    owner_of(generation, request) == UINT32_MAX)
+			return true;
+	return false;
+}
+
+static void
+on_check(void *owner)
+{
+	struct generation *generation = owner;
+	struct loop *loop = &generation->router->loop;
+
+	if (has_unclaimed(generation, loop->now_ns - UNCLAIMED_NS) &&
+	    any_worker_is(generation, LEASE_WORKER_IDLE))
+		kick(generation);
+	if (generation->orphans)
+		settle_orphans(generation);
+	service_pump(generation->service);
+	if (generation->orphans || has_unclaimed(generation, UINT64_MAX))
+		loop_timer_set(loop, &generation->check_timer,
+		    loop->now_ns + UNCLAIMED_NS);
+}
+
+/* --- life -------------------------------------------------------------- */
+
+static bool
+map_board(struct generation *generation, int fd)
+{
+	const struct lease_scoreboard *board;
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) == -1 || (size_t)st.st_size < sizeof(*board))
+		return false;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	board = map;
+	generation->board = map;
+	generation->board_size = (size_t)st.st_size;
+	generation->worker_count = board->worker_count;
+	generation->slot_count = board->slot_count;
+	return true;
+}
+
+static void
+alloc_tables(struct generation *generation)
+{
+	generation->workers = util_alloc(
+	    generation->worker_count * sizeof(*generation->workers));
+	generation->by_slot = util_alloc(
+	    generation->slot_count * sizeof(*generation->by_slot));
+	generation->free_slots = util_alloc(
+	    generation->slot_count * sizeof(*generation->free_slots));
+}
+
+/* Slots in use belong to leases that an earlier router sent: they are counted
+ * until the worker says DONE or dies, and have no connection any more. */
+static void
+adopt_leases(struct generation *generation)
+{
+	struct request *request;
+
+	for (uint32_t i = generation->slot_count; i-- > 0;) {
+		struct lease_slot *slot = lease_slot_at(generation->board, i);
+		uint64_t sequence = atomic_load(&slot->sequence);
+
+		if (sequence > generation->sequence)
+			generation->sequence = sequence;
+		if (atomic_load(&slot->state) == LEASE_SLOT_FREE) {
+			generation->free_slots[generation->free_count++] = i;
+			continue;
+		}
+		request = request_adopted(i, atomic_load(&slot->serial),
+		    sequence);
+		request->service = generation->service;
+		add_lease(generation, request);
+		generation->router->stats.adopted++;
+	}
+	/* one that was filled but never sent has no owner and never will */
+	generation->orphans = generation->lease_count > 0;
+	if (generation->orphans)
+		loop_timer_set(&generation->router->loop,
+		    &generation->check_timer,
+		    generation->router->loop.now_ns + UNCLAIMED_NS);
+}
+
+static void
+generation_free(struct generation *generation)
+{
+	loop_timer_clear(&generation->router->loop, &generation->check_timer);
+	loop_io_remove(&generation->router->loop, &generation->done);
+	close(generation->done.fd);
+	close(generation->queue_fd);
+	munmap(generation->board, generation->board_size);
+	free(generation->workers);
+	free(generation->by_slot);
+	free(generation->free_slots);
+	free(generation);
+}
+
+struct generation *
+generation_new(struct router *router, const struct role_generation *role,
+    const int *fds)
+{
+	struct generation *generation = util_alloc(sizeof(*generation));
+	int on = 1;
+
+	generation->router = router;
+	generation->id = role->id;
+	generation->concurrency = role->concurrency;
+	generation->queue_fd = fds[0];
+	generation->done = (struct loop_io){ .fd = fds[1], .fn = on_done,
+		.owner = generation };
+	generation->check_timer.fn = on_check;
+	generation->check_timer.owner = generation;
+	generation->mean_ns = SHORT_SERVICE_NS;
+	TAILQ_INIT(&generation->leases);
+	if (!map_board(generation, fds[2])) {
+		log_error("service %s: bad scoreboard", role->service);
+		for (int i = 0; i < 3; i++)
+			close(fds[i]);
+		free(generation);
+		return NULL;
+	}
+	close(fds[2]);
+	generation->service = service_get(router, role->service);
+	generation->service->queue_limit = role->queue_limit;
+	generation->service->queue_timeout_ns = role->queue_timeout_ns;
+	alloc_tables(generation);
+	adopt_leases(generation);
+	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on,
+	    sizeof(on));
+	if (loop_io_add(&router->loop, &generation->done, EPOLLIN) == -1)
+		log_error("service %s: %s", role->service, strerror(errno));
+	TAILQ_INSERT_TAIL(&router->generations, generation, entry);
+	return generation;
+}
+
+struct generation *
+generation_find(struct router *router, uint32_t id)
+{
+	struct generation *generation;
+
+	TAILQ_FOREACH(generation, &router->generations, entry)
+		if (generation->id == id)
+			return generation;
+	return NULL;
+}
+
+void
+generation_retire(struct generation *generation)
+{
+	struct service *service = generation->service;
+	struct role_id role = { .type = ROLE_RETIRED, .id = generation->id };
+
+	generation->retiring = true;
+	if (generation->sending_over)
+		return;
+	if (service->generation == generation) {
+		if (service->queued > 0)
+			return; /* withdrawing the last one comes back here */
+		service->generation = NULL;
+	}
+	generation->sending_over = true;
+	channel_send(&generation->router->supervisor, &role, sizeof(role), NULL,
+	    0);
+}
+
+void
+generation_forget(struct generation *generation)
+{
+	struct service *service = generation->service;
+	struct request *request;
+
+	drain_done(generation);
+	if (service->generation == generation)
+		service->generation = NULL;
+	while ((request = TAILQ_FIRST(&generation->leases)) != NULL) {
+		/* in the queue still: nobody took it */
+		end_lost(generation, request, false, false);
+	}
+	TAILQ_REMOVE(&generation->router->generations, generation, entry);
+	generation_free(generation);
+	if (service->generation == NULL && !service->routed)
+		service_give_up(service);
+	else
+		service_pump(service);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A generation as the router sees it: a queue to send leases into, a socket
+ * that DONE comes from, a scoreboard, and the leases that are under way.
+ */
+#ifndef ROUTER_GENERATION_H
+#define ROUTER_GENERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "common/lease.h"
+#include "common/loop.h"
+#include "common/roles.h"
+#include "router/request.h"
+
+struct router;
+struct service;
+
+struct worker_view {
+	pid_t pid;  /* 0: the slot is empty */
+	bool ready; /* takes leases */
+};
+
+struct generation {
+	TAILQ_ENTRY(generation) entry;
+	struct router *router;
+	struct service *service;
+	uint32_t id;
+	uint32_t concurrency;
+	int queue_fd;
+	struct loop_io done;
+	struct lease_scoreboard *board;
+	size_t board_size;
+	/* the supervisor's numbers, checked once: the board is only memory */
+	uint32_t worker_count;
+	uint32_t slot_count;
+	struct worker_view *workers; /* worker_count */
+	uint32_t ready;		     /* workers that take leases */
+	struct request **by_slot;    /* slot_count; NULL: free */
+	uint32_t *free_slots;	     /* a stack */
+	uint32_t free_count;
+	struct requests leases; /* in the order of their sequence */
+	uint32_t lease_count;
+	uint64_t sequence;	/* of the last lease sent */
+	uint64_t taken_sequence; /* highest known to be taken */
+	uint64_t mean_ns;	/* service time, moving average */
+	struct loop_timer check_timer; /* unclaimed leases */
+	bool orphans;	   /* a worker died and a lease may have been its own */
+	bool retiring;	   /* say RETIRED when nothing waits for it */
+	bool sending_over; /* RETIRED was said */
+};
+
+/* fds: queue, done, scoreboard; the generation owns the first two.  NULL when
+ * they are not what they should be (said in the log; fds are closed). */
+struct generation *generation_new(struct router *router,
+    const struct role_generation *role, const int *fds);
+/* Its workers are all gone: settles what is left and frees it. */
+void generation_forget(struct generation *generation);
+
+struct generation *generation_find(struct router *router, uint32_t id);
+
+/* Whether one more lease may be sent now. */
+bool generation_has_room(const struct generation *generation);
+/*
+ * Sends the request's connection into the queue.  Returns 0; or -1, and then
+ * the request is the caller's as before: errno EAGAIN for a full queue (try
+ * again when a lease ends), EPIPE for a queue that was shut down.
+ */
+int generation_lease(struct generation *generation, struct request *request);
+
+void generation_worker_ready(struct generation *generation, uint32_t worker,
+    pid_t pid);
+/* It was told to stop: no capacity any more, but still its leases' owner. */
+void generation_worker_leaving(struct generation *generation, uint32_t worker);
+/* It was reaped.  Its leases are settled before this returns, or, where it is
+ * not yet known whose they were, as soon as it is. */
+void generation_worker_gone(struct generation *generation, uint32_t worker,
+    bool timed_out);
+/* Asks for RETIRED once nothing will be sent any more. */
+void generation_retire(struct generation *generation);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "router/connection.h"
+#include "router/router.h"
+
+#define ACCEPT_BATCH 32 /* connections taken before others get their turn */
+#define PAUSE_NS     (200 * MS_NS) /* without descriptors or memory */
+
+/* No descriptor is free, or no memory: to be woken again and again would not
+ * help, so do not listen for a moment; clients wait in the backlog. */
+static void
+pause_accepting(struct listener *listener)
+{
+	struct router *router = listener->router;
+
+	log_warn("listener %s: cannot accept: %s; %u connections are open",
+	    listener->name, strerror(errno), router->connection_count);
+	loop_io_remove(&router->loop, &listener->io);
+	loop_timer_set(&router->loop, &listener->pause_timer,
+	    router->loop.now_ns + PAUSE_NS);
+}
+
+static void
+on_pause_over(void *owner)
+{
+	struct listener *listener = owner;
+
+	if (!listener->closed)
+		loop_io_add(&listener->router->loop, &listener->io, EPOLLIN);
+}
+
+/* Returns false when nothing waits, or nothing can be taken now. */
+static bool
+accept_one(struct listener *listener)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct lease_addr client;
+	int fd;
+
+	/* the socket stays blocking, so that any worker can use it; the router
+	 * itself uses MSG_DONTWAIT */
+	fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len,
+	    SOCK_CLOEXEC);
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			pause_accepting(listener);
+		/* the others (ECONNABORTED, EPROTO ...) are one client's */
+		return errno != EAGAIN && errno != EMFILE && errno != ENFILE &&
+		    errno != ENOBUFS && errno != ENOMEM;
+	}
+	util_addr_from_sockaddr(&client, &ss);
+	if (listener->is_unix)
+		client.family = LEASE_FAMILY_UNIX;
+	connection_new(listener->router, listener, fd, &client);
+	return true;
+}
+
+static void
+on_event(void *owner, uint32_t events)
+{
+	struct listener *listener = owner;
+
+	(void)events;
+	for (int i = 0; i < ACCEPT_BATCH; i++)
+		if (!accept_one(listener))
+			break;
+}
+
+void
+listener_add(struct router *router, const struct role_listener *role, int fd)
+{
+	struct listener *listener = util_alloc(sizeof(*listener));
+
+	listener->router = router;
+	listener->id = role->id;
+	listener->is_unix = role->is_unix != 0;
+	strlcpy(listener->name, role->name, sizeof(listener->name));
+	listener->io = (struct loop_io){ .fd = fd, .fn = on_event,
+		.owner = listener };
+	listener->pause_timer.fn = on_pause_over;
+	listener->pause_timer.owner = listener;
+	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
+	if (loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
+		log_error("listener %s: %s", listener->name, strerror(errno));
+}
+
+static void
+stop_accepting(struct listener *listener)
+{
+	struct router *router = listener->router;
+
+	if (listener->closed)
+		return;
+	listener->closed = true;
+	loop_timer_clear(&router->loop, &listener->pause_timer);
+	loop_io_remove(&router->loop, &listener->io);
+	close(listener->io.fd);
+	listener->io.fd = -1;
+}
+
+void
+listener_remove(struct router *router, uint32_t id)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &router->listeners, entry)
+		if (listener->id == id && !listener->closed)
+			listener_drain(listener);
+}
+
+void
+listener_drain(struct listener *listener)
+{
+	while (!listener->closed && accept_one(listener))
+		continue;
+	stop_accepting(listener);
+}

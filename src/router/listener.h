@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* A listening socket that the router accepts from. */
+#ifndef ROUTER_LISTENER_H
+#define ROUTER_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/loop.h"
+#include "common/roles.h"
+
+struct router;
+
+struct listener {
+	TAILQ_ENTRY(listener) entry;
+	struct router *router;
+	uint32_t id;
+	char name[ROLE_NAME_MAX];
+	bool is_unix;
+	struct loop_io io;
+	struct loop_timer pause_timer; /* no descriptors: try again later */
+	bool closed; /* stays while connections refer to it */
+};
+
+/* Begins to accept from fd, which the listener owns. */
+void listener_add(struct router *router, const struct role_listener *role,
+    int fd);
+/* Stops accepting and closes our descriptor. */
+void listener_remove(struct router *router, uint32_t id);
+/* Accepts all that waits in the backlog, then stops accepting. */
+void listener_drain(struct listener *listener);
+
+#endif

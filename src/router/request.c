@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+
+static bool
+is_replayable(const struct http_head *head)
+{
+	return head->body_len == 0 && !head->upgrade &&
+	    (head->method_id == HTTP_GET || head->method_id == HTTP_HEAD ||
+		head->method_id == HTTP_OPTIONS);
+}
+
+static void
+fill_id(struct lease_msg *msg, const struct http_head *head, const char *buf)
+{
+	const struct lease_span *span;
+
+	span = http_field_find(head->fields, head->field_count, buf,
+	    "traceparent");
+	if (span == NULL ||
+	    !http_traceparent(buf + span->off, span->len, msg->request_id))
+		util_random(msg->request_id, sizeof(msg->request_id));
+}
+
+static void
+fill_msg(struct lease_msg *msg, const struct http_head *head, const char *buf,
+    size_t path_len)
+{
+	msg->type = LEASE_LEASE;
+	msg->header_len = sizeof(*msg);
+	msg->flags = (head->keep_alive ? LEASE_KEEP : 0u) |
+	    (head->expect_continue ? LEASE_EXPECT : 0u) |
+	    (head->minor == 0 ? LEASE_HTTP10 : 0u);
+	msg->body_len = head->body_len;
+	msg->head_len = head->head_len;
+	msg->method = head->method;
+	msg->target = head->target;
+	msg->query = head->query;
+	msg->host = head->host;
+	msg->path_len = (uint16_t)path_len;
+	msg->field_count = head->field_count;
+	fill_id(msg, head, buf);
+}
+
+struct request *
+request_new(const struct http_head *head, const char *buf, const char *path,
+    size_t path_len)
+{
+	size_t fields_len = head->field_count * sizeof(struct lease_field);
+	size_t tail_len = fields_len + path_len + head->head_len;
+	struct request *request = malloc(sizeof(*request) + tail_len);
+
+	if (request == NULL)
+		return NULL;
+	memset(request, 0, sizeof(*request));
+	fill_msg(&request->msg, head, buf, path_len);
+	request->replayable = is_replayable(head);
+	request->path_off = fields_len;
+	request->head_off = fields_len + path_len;
+	request->tail_len = tail_len;
+	memcpy(request->tail, head->fields, fields_len);
+	memcpy(request->tail + request->path_off, path, path_len);
+	memcpy(request->tail + request->head_off, buf, head->head_len);
+	return request;
+}
+
+struct request *
+request_adopted(uint32_t slot, uint64_t serial, uint64_t sequence)
+{
+	struct request *request = util_alloc(sizeof(*request));
+
+	request->msg.slot = slot;
+	request->msg.serial = serial;
+	request->msg.sequence = sequence;
+	request->leased_ns = util_now_ns();
+	return request;
+}
+
+void
+request_free(struct request *request)
+{
+	free(request);
+}
+
+const char *
+request_head(const struct request *request)
+{
+	return request->tail + request->head_off;
+}
+
+const char *
+request_field(const struct request *request, const char *name, size_t *len)
+{
+	/* tail begins with the fields; malloc and the struct align it */
+	const struct lease_field *fields = (const void *)request->tail;
+	const struct lease_span *span;
+
+	span = http_field_find(fields, request->msg.field_count,
+	    request_head(request), name);
+	*len = span == NULL ? 0 : span->len;
+	return span == NULL ? "" : request_head(request) + span->off;
+}

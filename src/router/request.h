@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A request between the moment its head was read and the moment it is
+ * answered: what the LEASE message is made of, and a copy of the head for the
+ * access log and for REPLAY.
+ */
+#ifndef ROUTER_REQUEST_H
+#define ROUTER_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/http.h"
+#include "common/lease.h"
+#include "router/tcp.h"
+
+struct connection;
+struct generation;
+struct service;
+
+struct request {
+	struct connection *connection; /* NULL: adopted from an earlier router */
+	struct service *service;       /* NULL: adopted */
+	struct generation *generation; /* that holds the lease; NULL: none does */
+	/* in the service's FIFO or in the generation's list of leases */
+	TAILQ_ENTRY(request) entry;
+	uint64_t leased_ns;	/* the last time; 0: never */
+	uint64_t wait_until_ns; /* in the FIFO; 0: not waited yet */
+	uint8_t retries;  /* leased again after its worker died */
+	uint8_t refusals; /* answered REFUSED */
+	bool replayable;  /* GET, HEAD or OPTIONS without a body */
+	bool counted;	  /* in the connection's consumed bytes */
+	bool sampled;	  /* before is valid */
+	struct tcp_sample before; /* the last lease */
+	struct lease_msg msg;
+	/* the tail of the message, and where its parts begin */
+	size_t path_off;
+	size_t head_off;
+	size_t tail_len;
+	char tail[]; /* fields, canonical path, head */
+};
+TAILQ_HEAD(requests, request);
+
+/* A request of head, parsed from buf, with its canonical path.  The caller
+ * frees it with request_free.  NULL when there is no memory. */
+struct request *request_new(const struct http_head *head, const char *buf,
+    const char *path, size_t path_len);
+/* A lease that an earlier router left in slot. */
+struct request *request_adopted(uint32_t slot, uint64_t serial,
+    uint64_t sequence);
+void request_free(struct request *request); /* NULL is fine */
+
+/* The head's bytes and the value of a field ("" when there is none). */
+const char *request_head(const struct request *request);
+const char *request_field(const struct request *request, const char *name,
+    size_t *len);
+
+#endif

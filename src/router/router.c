@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/router.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/roles.h"
+#include "common/util.h"
+#include "router/connection.h"
+#include "router/generation.h"
+#include "router/listener.h"
+#include "router/main.h"
+#include "router/service.h"
+
+#define TITLE_INTERVAL_NS (250 * MS_NS)
+#define FLUSH_INTERVAL_NS (50 * MS_NS)
+
+/* --- title, logs ------------------------------------------------------- */
+
+static void
+show_title(void *owner)
+{
+	struct router *router = owner;
+
+	setproctitle("-poold: router (%u connection%s, %u queued%s)",
+	    router->connection_count, router->connection_count == 1 ? "" : "s",
+	    router->queued, router->draining ? ", draining" : "");
+}
+
+void
+router_title_touch(struct router *router)
+{
+	if (!loop_timer_is_set(&router->title_timer))
+		loop_timer_set(&router->loop, &router->title_timer,
+		    router->loop.now_ns + TITLE_INTERVAL_NS);
+}
+
+static void
+flush_logs(void *owner)
+{
+	struct router *router = owner;
+	bool left = false;
+
+	if (router->access_log.len > 0)
+		left = sink_flush(&router->access_log);
+	if (log_flush())
+		left = true;
+	if (left && !loop_timer_is_set(&router->flush_timer))
+		loop_timer_set(&router->loop, &router->flush_timer,
+		    util_now_ns() + FLUSH_INTERVAL_NS);
+}
+
+static void
+on_flush_timer(void *owner)
+{
+	(void)owner; /* the wait that follows flushes */
+}
+
+/* --- draining ---------------------------------------------------------- */
+
+void
+router_drain_check(struct router *router)
+{
+	struct role_id role = { .type = ROLE_DRAINED };
+
+	if (!router->draining || router->drained ||
+	    router->connection_count > 0)
+		return;
+	router->drained = true;
+	if (router->orphaned)
+		loop_stop(&router->loop);
+	else
+		channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
+}
+
+static void
+drain(struct router *router)
+{
+	struct listener *listener;
+	struct connection *connection, *next;
+
+	if (router->draining)
+		return;
+	TAILQ_FOREACH(listener, &router->listeners, entry)
+		listener_drain(listener);
+	router->draining = true;
+	TAILQ_FOREACH_SAFE(connection, &router->connections, entry, next)
+		connection_drain(connection);
+	show_title(router);
+	router_drain_check(router);
+}
+
+/* --- messages from the supervisor -------------------------------------- */
+
+static void
+commit(struct router *router, uint32_t version)
+{
+	struct role_id role = { .type = ROLE_COMMITTED, .id = version };
+	struct service *service;
+
+	route_clear(&router->routes);
+	router->routes = router->staged;
+	memset(&router->staged, 0, sizeof(router->staged));
+	route_sort(&router->routes);
+	TAILQ_FOREACH(service, &router->services, entry)
+		service->routed = false;
+	for (size_t i = 0; i < router->routes.count; i++) {
+		struct generation *generation =
+		    router->routes.routes[i].generation;
+
+		generation->service->routed = true;
+		if (generation->service->generation != generation)
+			service_switch(generation->service, generation);
+	}
+	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
+}
+
+static void
+add_route(struct router *router, const struct role_route *role, size_t len)
+{
+	struct generation *generation;
+
+	if (len != sizeof(*role) + role->host_len + role->prefix_len)
+		return;
+	generation = generation_find(router, role->generation);
+	if (generation != NULL)
+		route_add(&router->staged, role->listener, role->text,
+		    role->host_len, role->text + role->host_len,
+		    role->prefix_len, generation);
+}
+
+static void
+start(struct router *router, const struct role_start *role, const int *fds,
+    int fd_count)
+{
+	router->epoch = (uint16_t)role->epoch;
+	if (role->access_log == 1 && fd_count == 1)
+		sink_replace(&router->access_log, fds[0]);
+	else if (role->access_log == 2)
+		sink_replace(&router->access_log, STDERR_FILENO);
+}
+
+static void
+replace_logs(struct router *router, const struct role_logs *role,
+    const int *fds, int fd_count)
+{
+	int at = 0;
+
+	if ((role->flags & ROLE_LOGS_LOG) && at < fd_count)
+		log_replace(fds[at++]);
+	if ((role->flags & ROLE_LOGS_ACCESS) && at < fd_count)
+		sink_replace(&router->access_log, fds[at++]);
+	if (role->flags & ROLE_LOGS_ACCESS_OFF)
+		sink_close(&router->access_log);
+	while (at < fd_count)
+		close(fds[at++]);
+}
+
+static void
+worker_gone(struct router *router, const struct role_worker *role)
+{
+	struct generation *generation =
+	    generation_find(router, role->generation);
+	struct role_worker seen = *role;
+
+	if (generation != NULL)
+		generation_worker_gone(generation, role->worker,
+		    role->timed_out != 0);
+	seen.type = ROLE_GONE_SEEN;
+	channel_send(&router->supervisor, &seen, sizeof(seen), NULL, 0);
+}
+
+static void
+handle_worker(struct router *router, const struct role_worker *role)
+{
+	struct generation *generation =
+	    generation_find(router, role->generation);
+
+	if (role->type == ROLE_GONE)
+		worker_gone(router, role);
+	else if (generation == NULL)
+		return;
+	else if (role->type == ROLE_READY)
+		generation_worker_ready(generation, role->worker, role->pid);
+	else
+		generation_worker_leaving(generation, role->worker);
+}
+
+static void
+handle_id(struct router *router, const struct role_id *role)
+{
+	struct generation *generation;
+
+	switch (role->type) {
+	case ROLE_UNLISTEN:
+		listener_remove(router, role->id);
+		break;
+	case ROLE_COMMIT:
+		commit(router, role->id);
+		break;
+	case ROLE_DRAIN:
+		drain(router);
+		break;
+	case ROLE_RETIRE:
+		if ((generation = generation_find(router, role->id)) != NULL)
+			generation_retire(generation);
+		break;
+	case ROLE_FORGET:
+		if ((generation = generation_find(router, role->id)) != NULL)
+			generation_forget(generation);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
+{
+	struct router *router = owner;
+	const struct role_id *role = buf; /* all messages begin alike */
+
+	if (len < sizeof(*role))
+		return;
+	switch (role->type) {
+	case ROLE_START:
+		start(router, buf, fds, fd_count);
+		break;
+	case ROLE_LISTENER:
+		if (fd_count == 1)
+			listener_add(router, buf, fds[0]);
+		break;
+	case ROLE_GENERATION:
+		if (fd_count == 3)
+			generation_new(router, buf, fds);
+		break;
+	case ROLE_ROUTE:
+		add_route(router, buf, len);
+		break;
+	case ROLE_READY:
+	case ROLE_LEAVING:
+	case ROLE_GONE:
+		handle_worker(router, buf);
+		break;
+	case ROLE_LOGS:
+		replace_logs(router, buf, fds, fd_count);
+		break;
+	default:
+		handle_id(router, buf);
+		break;
+	}
+}
+
+/* The supervisor died: finish what is there, then exit. */
+static void
+on_end(void *owner)
+{
+	struct router *router = owner;
+
+	log_error("the supervisor is gone; finishing %u connections",
+	    router->connection_count);
+	router->orphaned = true;
+	channel_close(&router->supervisor);
+	if (router->drained)
+		loop_stop(&router->loop);
+	drain(router);
+	if (router->drained)
+		loop_stop(&router->loop);
+}
+
+/* --- start ------------------------------------------------------------- */
+
+/* As many connections as the system allows. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static struct router *
+router_new(void)
+{
+	struct router *router = util_alloc(sizeof(*router));
+
+	TAILQ_INIT(&router->listeners);
+	TAILQ_INIT(&router->generations);
+	TAILQ_INIT(&router->services);
+	TAILQ_INIT(&router->connections);
+	sink_open(&router->access_log, -1);
+	router->flush_timer.fn = on_flush_timer;
+	router->flush_timer.owner = router;
+	router->title_timer.fn = show_title;
+	router->title_timer.owner = router;
+	router->supervisor.owner = router;
+	router->supervisor.on_msg = on_msg;
+	router->supervisor.on_end = on_end;
+	return router;
+}
+
+int
+router_main(void)
+{
+	struct router *router = router_new();
+
+	log_open("router", STDERR_FILENO);
+	signal(SIGPIPE, SIG_IGN);
+	/* the end of the channel says the same, and later */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	prctl(PR_SET_NAME, "poold-router");
+	/* a worker of the same user could take our descriptors otherwise */
+	prctl(PR_SET_DUMPABLE, 0);
+	raise_fd_limit();
+	if (loop_init(&router->loop) == -1 ||
+	    channel_open(&router->supervisor, &router->loop,
+		ROLE_FD_CHANNEL) == -1) {
+		log_error("cannot start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	router->loop.before_wait = flush_logs;
+	router->loop.before_wait_owner = router;
+	show_title(router);
+	loop_run(&router->loop);
+	sink_close(&router->access_log);
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The router: accepts connections, reads the heads of requests, leases the
+ * connections to workers.  It knows no configuration file and starts no
+ * process; its tables come as messages from the supervisor (common/roles.h).
+ */
+#ifndef ROUTER_ROUTER_H
+#define ROUTER_ROUTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/channel.h"
+#include "common/http.h"
+#include "common/loop.h"
+#include "common/sink.h"
+#include "router/route.h"
+
+struct connection;
+struct generation;
+struct listener;
+struct service;
+TAILQ_HEAD(connections, connection);
+TAILQ_HEAD(generations, generation);
+TAILQ_HEAD(listeners, listener);
+TAILQ_HEAD(services, service);
+
+/* Counters since the router's start; for the log, tests and later metrics. */
+struct router_stats {
+	uint64_t accepted;  /* connections */
+	uint64_t leases;    /* sent, retries included */
+	uint64_t refusals;  /* answered by the router itself */
+	uint64_t kicks;
+	uint64_t forged;    /* DONE for leases that do not exist */
+	uint64_t adopted;   /* leases of an earlier router */
+	uint64_t retried;   /* leased again: nothing written, nothing read */
+	uint64_t replayed;  /* leased again with the head in the message */
+	uint64_t lost_502;  /* answered 502 for a dead worker */
+	uint64_t lost_cut;  /* cut in the middle of a response */
+};
+
+struct router {
+	struct loop loop;
+	struct channel supervisor;
+	uint16_t epoch;	  /* of our serials */
+	uint64_t counter; /* of our serials */
+	struct listeners listeners;
+	struct generations generations;
+	struct services services;
+	struct connections connections;
+	uint32_t connection_count;
+	uint32_t queued; /* requests that wait in FIFOs */
+	struct route_table routes;
+	struct route_table staged; /* until the next COMMIT */
+	bool draining;	/* finish what is there, then say DRAINED */
+	bool drained;	/* said so */
+	bool orphaned;	/* the supervisor is gone: exit when drained */
+	struct sink access_log;
+	struct loop_timer flush_timer;
+	struct loop_timer title_timer;
+	struct router_stats stats;
+	struct http_head head;	/* of the request in work */
+	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */
+};
+
+/* A number in the title changed: it is shown soon. */
+void router_title_touch(struct router *router);
+/* A connection ended: the last one ends a drain. */
+void router_drain_check(struct router *router);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "router/access_log.h"
+#include "router/connection.h"
+#include "router/generation.h"
+#include "router/router.h"
+
+#define RETRIES_MAX  1 /* after deaths of workers, for one request */
+#define REFUSALS_MAX 2
+
+struct service *
+service_get(struct router *router, const char *name)
+{
+	struct service *service;
+
+	TAILQ_FOREACH(service, &router->services, entry)
+		if (strcmp(service->name, name) == 0)
+			return service;
+	service = util_alloc(sizeof(*service));
+	service->router = router;
+	strlcpy(service->name, name, sizeof(service->name));
+	TAILQ_INIT(&service->fifo);
+	TAILQ_INSERT_TAIL(&router->services, service, entry);
+	return service;
+}
+
+static void
+enqueue(struct service *service, struct request *request, bool first)
+{
+	if (first)
+		TAILQ_INSERT_HEAD(&service->fifo, request, entry);
+	else
+		TAILQ_INSERT_TAIL(&service->fifo, request, entry);
+	service->queued++;
+	service->router->queued++;
+	if (request->wait_until_ns == 0)
+		request->wait_until_ns = service->router->loop.now_ns +
+		    service->queue_timeout_ns;
+	connection_wait(request->connection, request, request->wait_until_ns);
+	router_title_touch(service->router);
+}
+
+static void
+dequeue(struct service *service, struct request *request)
+{
+	TAILQ_REMOVE(&service->fifo, request, entry);
+	service->queued--;
+	service->router->queued--;
+	router_title_touch(service->router);
+}
+
+/* A removed service's last generation goes when nothing waits for it. */
+static void
+check_retiring(struct service *service)
+{
+	if (service->queued == 0 && service->generation != NULL &&
+	    service->generation->retiring)
+		generation_retire(service->generation);
+}
+
+void
+service_withdraw(struct service *service, struct request *request)
+{
+	dequeue(service, request);
+	check_retiring(service);
+}
+
+static void
+refuse(struct request *request, unsigned status, const char *detail, pid_t pid)
+{
+	struct connection *connection = request->connection;
+
+	access_log_request(connection->router, request, status, 0, pid,
+	    util_now_ns());
+	connection_refuse(connection, status, detail);
+	request_free(request);
+}
+
+/*
+ * At the lease: what the kernel says about the socket.  A worker that read
+ * more or less than its request has left the connection where no next request
+ * can be trusted to begin.
+ */
+static bool
+sample(struct request *request)
+{
+	struct connection *connection = request->connection;
+
+	request->sampled = !connection->is_unix &&
+	    tcp_sample_before(connection->io.fd, &request->before);
+	if (!request->sampled || request->counted)
+		return true;
+	request->counted = true;
+	if (connection->tracked &&
+	    connection->consumed != request->before.consumed)
+		return false;
+	connection->tracked = request->msg.body_len != LEASE_BODY_CHUNKED;
+	connection->consumed = request->before.consumed +
+	    request->msg.head_len + request->msg.body_len;
+	return true;
+}
+
+enum lease_try { LEASED, NO_ROOM, ENDED };
+
+static enum lease_try
+try_lease(struct service *service, struct request *request)
+{
+	struct generation *generation = service->generation;
+
+	if (generation == NULL || !generation_has_room(generation))
+		return NO_ROOM;
+	if (!sample(request)) {
+		log_debug("service %s: a worker left a connection out of step",
+		    service->name);
+		connection_cut(request->connection);
+		request_free(request);
+		return ENDED;
+	}
+	return generation_lease(generation, request) == 0 ? LEASED : NO_ROOM;
+}
+
+void
+service_submit(struct service *service, struct request *request)
+{
+	request->service = service;
+	if (service->queued == 0 && try_lease(service, request) != NO_ROOM)
+		return;
+	if (service->queued >= service->queue_limit)
+		refuse(request, 503, "the queue of the service is full", 0);
+	else
+		enqueue(service, request, false);
+}
+
+void
+service_put_back(struct service *service, struct request *request)
+{
+	enqueue(service, request, true);
+}
+
+void
+service_pump(struct service *service)
+{
+	struct request *request;
+
+	while ((request = TAILQ_FIRST(&service->fifo)) != NULL &&
+	    service->generation != NULL &&
+	    generation_has_room(service->generation)) {
+		dequeue(service, request);
+		if (try_lease(service, request) == NO_ROOM) {
+			service_put_back(service, request);
+			break;
+		}
+	}
+	check_retiring(service);
+}
+
+void
+service_switch(struct service *service, struct generation *generation)
+{
+	service->generation = generation;
+	service_pump(service);
+}
+
+void
+service_give_up(struct service *service)
+{
+	struct request *request;
+
+	while ((request = TAILQ_FIRST(&service->fifo)) != NULL) {
+		dequeue(service, request);
+		refuse(request, 503, "the service was removed", 0);
+	}
+}
+
+static uint64_t
+taken_ns(const struct request *request)
+{
+	struct generation *generation = request->generation;
+	uint64_t ns = atomic_load_explicit(
+	    &lease_slot_at(generation->board, request->msg.slot)->taken_ns,
+	    memory_order_relaxed);
+
+	/* the worker wrote it: believe it as far as it can be true */
+	if (ns < request->leased_ns || ns > generation->router->loop.now_ns)
+		return request->leased_ns;
+	return ns;
+}
+
+static void
+refused_by_worker(struct request *request)
+{
+	request->wait_until_ns = 0;
+	if (++request->refusals >= REFUSALS_MAX)
+		refuse(request, 503, "no worker could take the request", 0);
+	else
+		service_put_back(request->service, request);
+}
+
+void
+service_done(struct request *request, const struct lease_done *done,
+    pid_t sender)
+{
+	struct connection *connection = request->connection;
+	bool keep;
+
+	if (done->flags & LEASE_DONE_REFUSED) {
+		refused_by_worker(request);
+		return;
+	}
+	access_log_request(connection->router, request, done->status,
+	    done->bytes, sender, taken_ns(request));
+	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
+	    (request->msg.flags & LEASE_KEEP) != 0 &&
+	    request->msg.body_len != LEASE_BODY_CHUNKED;
+	if (done->flags & LEASE_DONE_DETACHED)
+		connection_release(connection);
+	else
+		connection_resume(connection, keep);
+	request_free(request);
+}
+
+/* Discards what a dead worker left of a head that it had begun to read, for
+ * the next worker gets the head in its message. */
+static bool
+discard_head(struct request *request, uint64_t consumed)
+{
+	char buf[4096];
+	uint64_t left;
+	ssize_t n;
+
+	if (consumed >= request->msg.head_len) {
+		if (consumed > request->msg.head_len)
+			request->msg.flags &= ~(uint32_t)LEASE_KEEP;
+		return true;
+	}
+	for (left = request->msg.head_len - consumed; left > 0;
+	     left -= (uint64_t)n) {
+		n = recv(request->connection->io.fd, buf,
+		    left < sizeof(buf) ? left : sizeof(buf), MSG_DONTWAIT);
+		if (n == -1 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
+enum fate { FATE_AGAIN, FATE_REPLAY, FATE_ERROR, FATE_CUT };
+
+/* What may be done for a request whose worker died: only what the kernel's
+ * counts prove to be safe. */
+static enum fate
+fate_of(struct request *request)
+{
+	struct tcp_sample after;
+	uint64_t written, consumed;
+
+	if (!request->sampled ||
+	    !tcp_sample_after(request->connection->io.fd, &after))
+		return FATE_CUT;
+	written = after.written - request->before.written;
+	consumed = after.consumed - request->before.consumed;
+	if (written > 0)
+		return FATE_CUT;
+	if (request->retries >= RETRIES_MAX)
+		return FATE_ERROR;
+	if (consumed == 0)
+		return FATE_AGAIN;
+	if (!request->replayable)
+		return FATE_ERROR;
+	if (!(request->msg.flags & LEASE_REPLAY) &&
+	    !discard_head(request, consumed))
+		return FATE_CUT;
+	return FATE_REPLAY;
+}
+
+void
+service_lost(struct request *request, bool taken, bool timed_out)
+{
+	struct router_stats *stats = &request->service->router->stats;
+	enum fate fate = taken ? fate_of(request) : FATE_AGAIN;
+
+	if (timed_out && fate != FATE_CUT)
+		fate = FATE_ERROR;
+	request->retries += taken ? 1 : 0;
+	request->wait_until_ns = 0;
+	switch (fate) {
+	case FATE_AGAIN:
+		stats->retried++;
+		service_put_back(request->service, request);
+		break;
+	case FATE_REPLAY:
+		stats->replayed++;
+		request->msg.flags |= LEASE_REPLAY;
+		service_put_back(request->service, request);
+		break;
+	case FATE_ERROR:
+		stats->lost_502++;
+		refuse(request, timed_out ? 504 : 502, timed_out ?
+		    "the worker took too long" : "the worker died", 0);
+		break;
+	case FATE_CUT:
+		stats->lost_cut++;
+		access_log_request(request->service->router, request, 502, 0, 0,
+		    taken_ns(request));
+		connection_cut(request->connection);
+		request_free(request);
+		break;
+	}
+}

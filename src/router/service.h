@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A service as the router sees it: a FIFO of requests that wait for a worker,
+ * and the generation that serves now.  It outlives generations.
+ */
+#ifndef ROUTER_SERVICE_H
+#define ROUTER_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "common/lease.h"
+#include "common/roles.h"
+#include "router/request.h"
+
+struct generation;
+struct router;
+
+struct service {
+	TAILQ_ENTRY(service) entry;
+	struct router *router;
+	char name[ROLE_NAME_MAX];
+	struct generation *generation; /* that gets new leases; NULL: none */
+	struct requests fifo;
+	uint32_t queued;
+	uint32_t queue_limit;
+	uint64_t queue_timeout_ns;
+	bool routed; /* some route leads here */
+};
+
+/* The service of this name, made if there is none. */
+struct service *service_get(struct router *router, const char *name);
+
+/* Leases the request, or puts it last into the FIFO, or refuses it (503).
+ * The request is the service's from now on. */
+void service_submit(struct service *service, struct request *request);
+/* Puts a request whose lease came to nothing back, first in the FIFO. */
+void service_put_back(struct service *service, struct request *request);
+/* Leases what waits, as long as there is room. */
+void service_pump(struct service *service);
+/* Takes a waiting request out of the FIFO; it is the caller's again. */
+void service_withdraw(struct service *service, struct request *request);
+/* The service switches to this generation. */
+void service_switch(struct service *service, struct generation *generation);
+/* Answers all that waits with 503: nobody will ever serve it. */
+void service_give_up(struct service *service);
+
+/* The worker said DONE; sender is its pid as the kernel tells.  The lease is
+ * over for the generation; the request is the service's to end. */
+void service_done(struct request *request, const struct lease_done *done,
+    pid_t sender);
+/* The worker died with the lease (or nobody took it: !taken).  The lease is
+ * over for the generation; the request is retried or ended. */
+void service_lost(struct request *request, bool taken, bool timed_out);
+
+#endif
