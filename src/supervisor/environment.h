@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* What a worker is started with: its environment, and the listening sockets of
+ * mode = inherit. */
+#ifndef SUPERVISOR_ENVIRONMENT_H
+#define SUPERVISOR_ENVIRONMENT_H
+
+struct pool;
+struct worker;
+
+/*
+ * The environment of a worker: poold's own without what belongs to poold
+ * (NOTIFY_SOCKET, LISTEN_*, WATCHDOG_*, POOLD_*), the contract's variables, the
+ * user's HOME, USER and LOGNAME when the user changes, and env.NAME of the
+ * configuration.  *listen_pid points into it, for struct spawn, or is NULL.
+ */
+char **environment_new(struct worker *worker, char **listen_pid);
+void environment_free(char **envp);
+
+/* Fills fds with the service's listening sockets (the supervisor's own).
+ * Returns how many. */
+int environment_listen_fds(struct pool *pool, int *fds, int size);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/fingerprint.h"
+
+#include <fts.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "supervisor/config.h"
+
+#define WATCHED_MAX 100000 /* files below a watch path that are looked at */
+
+/* FNV-1a, 64 bits: changes are accidental, not forged. */
+#define HASH_START 0xcbf29ce484222325ULL
+#define HASH_PRIME 0x100000001b3ULL
+
+static void
+hash_bytes(uint64_t *hash, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		*hash = (*hash ^ p[i]) * HASH_PRIME;
+}
+
+static void
+hash_file(uint64_t *hash, const char *path, const struct stat *st)
+{
+	uint64_t facts[] = { st->st_dev, st->st_ino, (uint64_t)st->st_size,
+		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
+		st->st_mode };
+
+	hash_bytes(hash, path, strlen(path));
+	hash_bytes(hash, facts, sizeof(facts));
+}
+
+/* Arguments that name a file, from the folder in which the command runs. */
+static void
+hash_arguments(uint64_t *hash, const struct config_service *service)
+{
+	struct stat st;
+
+	for (char **arg = service->argv; *arg != NULL; arg++) {
+		char *path = (*arg)[0] == '/' ? util_strdup(*arg) :
+		    util_asprintf("%s/%s", service->chdir, *arg);
+
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			hash_file(hash, path, &st);
+		free(path);
+	}
+}
+
+static int
+by_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static void
+hash_tree(uint64_t *hash, char *root, const struct config_service *service)
+{
+	char *const roots[] = { root, NULL };
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	unsigned count = 0;
+	FTSENT *entry;
+
+	if (fts == NULL)
+		return;
+	while ((entry = fts_read(fts)) != NULL && count++ < WATCHED_MAX)
+		if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL ||
+		    entry->fts_info == FTS_D)
+			hash_file(hash, entry->fts_path, entry->fts_statp);
+	if (count > WATCHED_MAX)
+		log_warn("service %s: watch = %s has more than %d files; the "
+		    "rest is not looked at", service->name, root, WATCHED_MAX);
+	fts_close(fts);
+}
+
+char *
+fingerprint_new(const struct config *config,
+    const struct config_service *service)
+{
+	char *text = config_service_text(config, service), *all;
+	struct config_string *watch, *listen;
+	uint64_t hash = HASH_START;
+
+	hash_arguments(&hash, service);
+	/* inherited sockets come from addresses, not from names */
+	if (service->mode == CONFIG_MODE_INHERIT)
+		TAILQ_FOREACH(listen, &service->listen, entry) {
+			const char *address = config_listen_find(config,
+			    listen->value)->address;
+
+			hash_bytes(&hash, address, strlen(address));
+		}
+	TAILQ_FOREACH(watch, &service->watch, entry)
+		hash_tree(&hash, watch->value, service);
+	all = util_asprintf("%sfiles = %016llx\n", text,
+	    (unsigned long long)hash);
+	free(text);
+	return all;
+}

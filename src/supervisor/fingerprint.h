@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What decides whether a service has changed: its effective section, the
+ * command and the files among its arguments, and all below its watch paths
+ * (inode, size, modification time).
+ */
+#ifndef SUPERVISOR_FINGERPRINT_H
+#define SUPERVISOR_FINGERPRINT_H
+
+struct config;
+struct config_service;
+
+/* A text that is equal for an unchanged service.  The caller frees it. */
+char *fingerprint_new(const struct config *config,
+    const struct config_service *service);
+
+#endif

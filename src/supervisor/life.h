@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The lives of a worker and of a pool (the workers of one generation), as one
+ * state x event table each.  Pure: what an action does is the business of
+ * worker.c and pool.c.
+ */
+#ifndef SUPERVISOR_LIFE_H
+#define SUPERVISOR_LIFE_H
+
+enum worker_state {
+	WORKER_EMPTY,	 /* no process; none is wanted */
+	WORKER_STARTING, /* a process that is not ready; its timer runs */
+	WORKER_RUNNING,	 /* ready, told GO */
+	WORKER_STOPPING, /* told to stop; its timer runs */
+	WORKER_KILLED,	 /* SIGKILL was sent */
+	WORKER_LOST,	 /* reaped; the router settles its leases */
+	WORKER_WAITING,	 /* back-off before the next start; its timer runs */
+	WORKER_STATES,
+};
+
+enum worker_event {
+	WORKER_ON_START,   /* a process is wanted */
+	WORKER_ON_READY,   /* it said READY, or is taken to be */
+	WORKER_ON_TIMEOUT, /* the timer of the state */
+	WORKER_ON_STOP,	   /* it should leave in its own time */
+	WORKER_ON_KILL,	   /* it should be gone now */
+	WORKER_ON_EXIT,	   /* it was reaped */
+	WORKER_ON_SETTLED, /* the router has settled its leases */
+	WORKER_ON_FAILED,  /* it could not be forked */
+	WORKER_EVENTS,
+};
+
+enum worker_action {
+	WORKER_DO_NOTHING,
+	WORKER_DO_SPAWN,
+	WORKER_DO_GO,	      /* tell it GO, tell the router */
+	WORKER_DO_STOP,	      /* tell it to stop, tell the router */
+	WORKER_DO_KILL_LATE,  /* SIGKILL: it did not become ready in time */
+	WORKER_DO_KILL_STUCK, /* SIGKILL: it did not stop in time */
+	WORKER_DO_KILL,	      /* SIGKILL: as asked */
+	WORKER_DO_BURY,	      /* log how it died, tell the router */
+	WORKER_DO_REPLACE,    /* decide whether and when to start anew */
+	WORKER_DO_RELEASE,    /* the slot is free: the pool may be over */
+	WORKER_DO_BACK_OFF,   /* wait before the next start */
+	WORKER_ACTIONS,
+};
+
+struct worker_step {
+	unsigned char next;   /* enum worker_state */
+	unsigned char action; /* enum worker_action */
+};
+
+extern const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS];
+
+enum pool_state {
+	POOL_STARTING,	/* workers get ready; no route leads here yet */
+	POOL_SERVING,	/* routes lead here */
+	POOL_RETIRING,	/* the router is asked to send nothing more */
+	POOL_DRAINING,	/* its queue is shut down; workers finish and exit */
+	POOL_ENDED,	/* its last process was reaped: to be freed */
+	POOL_STATES,
+};
+
+enum pool_event {
+	POOL_ON_COMMIT,	 /* routes lead here from now on */
+	POOL_ON_RETIRE,	 /* another generation, or none, serves from now on */
+	POOL_ON_RETIRED, /* the router will send nothing more */
+	POOL_ON_ABANDON, /* stop the workers; what they were for failed */
+	POOL_ON_EMPTY,	 /* no process is left */
+	POOL_EVENTS,
+};
+
+enum pool_action {
+	POOL_DO_NOTHING,
+	POOL_DO_SERVE,	 /* note it */
+	POOL_DO_RETIRE,	 /* ask the router */
+	POOL_DO_DRAIN,	 /* shut the queue down, stop the workers */
+	POOL_DO_END,	 /* tell the router, free */
+	POOL_ACTIONS,
+};
+
+struct pool_step {
+	unsigned char next;   /* enum pool_state */
+	unsigned char action; /* enum pool_action */
+};
+
+extern const struct pool_step pool_life[POOL_STATES][POOL_EVENTS];
+
+/* For logs and tests: "starting". */
+const char *worker_state_name(enum worker_state state);
+const char *pool_state_name(enum pool_state state);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/util.h"
+#include "supervisor/pool.h"
+#include "supervisor/spawn.h"
+#include "supervisor/supervisor.h"
+
+#define YOUNG_NS	(1000 * MS_NS)
+#define BACK_OFF_MIN_NS (50 * MS_NS)
+#define BACK_OFF_MAX_NS (5000 * MS_NS)
+
+static void
+send_msg(struct link *link, const void *role, size_t len, const int *fds, int count)
+{
+	channel_send(&link->channel, role, len, fds, count);
+}
+
+static void
+send_id(struct link *link, uint32_t type, uint32_t id)
+{
+	struct role_id role = { .type = type, .id = id };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
+/* --- what it has to know ----------------------------------------------- */
+
+static void
+send_start(struct link *link)
+{
+	const struct logs *logs = &link->supervisor->logs;
+	struct role_start role = { .type = ROLE_START, .epoch = link->epoch };
+
+	if (logs->access_fd != -1)
+		role.access_log = 1;
+	else if (strcmp(logs->access_log, "stderr") == 0)
+		role.access_log = 2;
+	send_msg(link, &role, sizeof(role), &logs->access_fd,
+	    logs->access_fd != -1 ? 1 : 0);
+}
+
+void
+link_add_listener(struct link *link, struct listener *listener)
+{
+	struct role_listener role = { .type = ROLE_LISTENER,
+		.id = listener->id, .port = listener->address.port,
+		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX };
+
+	strlcpy(role.name, listener->name, sizeof(role.name));
+	send_msg(link, &role, sizeof(role), &listener->fd, 1);
+}
+
+void
+link_remove_listener(struct link *link, struct listener *listener)
+{
+	send_id(link, ROLE_UNLISTEN, listener->id);
+}
+
+static void
+send_worker(struct link *link, const struct worker *worker, uint32_t type)
+{
+	struct role_worker role = { .type = type,
+		.generation = worker->pool->id, .worker = worker->slot,
+		.pid = worker->pid };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
+void
+link_add_pool(struct link *link, struct pool *pool)
+{
+	struct role_generation role = { .type = ROLE_GENERATION,
+		.id = pool->id,
+		.concurrency = (uint32_t)pool->config->concurrency,
+		.queue_limit = (uint32_t)pool->config->queue_limit,
+		.queue_timeout_ns =
+		    (uint64_t)pool->config->queue_timeout_ms * MS_NS };
+	int fds[] = { pool->queue[POOL_ROUTER_END], pool->done[POOL_ROUTER_END],
+		pool->board_fd };
+
+	if (!pool_is_leased(pool))
+		return;
+	strlcpy(role.service, pool->service->name, sizeof(role.service));
+	send_msg(link, &role, sizeof(role), fds, 3);
+}
+
+static void
+send_route(struct link *link, const struct pool *pool,
+    const struct listener *listener, const struct config_route *route)
+{
+	char buf[sizeof(struct role_route) + ROLE_TEXT_MAX];
+	struct role_route role = { .type = ROLE_ROUTE, .generation = pool->id,
+		.listener = listener->id,
+		.host_len = (uint16_t)strlen(route->host),
+		.prefix_len = (uint16_t)strlen(route->prefix) };
+
+	/* lines of the configuration are much shorter */
+	if ((size_t)role.host_len + role.prefix_len > ROLE_TEXT_MAX)
+		return;
+	memcpy(buf, &role, sizeof(role));
+	memcpy(buf + sizeof(role), route->host, role.host_len);
+	memcpy(buf + sizeof(role) + role.host_len, route->prefix,
+	    role.prefix_len);
+	send_msg(link, buf, sizeof(role) + role.host_len + role.prefix_len, NULL,
+	    0);
+}
+
+/* The routes as the configuration in force has them: an unchanged pool may
+ * come from an older one, with the same routes on other listeners. */
+static void
+send_routes(struct link *link, const struct pool *pool,
+    const struct config_service *service)
+{
+	const struct config *config = link->supervisor->plan->config;
+	struct config_string *name;
+	struct config_route *route;
+	struct listener *listener;
+
+	TAILQ_FOREACH(name, &service->listen, entry) {
+		listener = listener_by_address(&link->supervisor->listeners,
+		    config_listen_find(config, name->value)->address);
+		TAILQ_FOREACH(route, &service->routes, entry)
+			send_route(link, pool, listener, route);
+	}
+}
+
+void
+link_commit(struct link *link)
+{
+	struct config_service *config;
+	struct service *service;
+
+	TAILQ_FOREACH(config, &link->supervisor->plan->config->services,
+	    entry) {
+		service = service_find(&link->supervisor->services,
+		    config->name);
+		if (service != NULL && service->current != NULL &&
+		    pool_is_leased(service->current))
+			send_routes(link, service->current, config);
+	}
+	send_id(link, ROLE_COMMIT, ++link->version);
+}
+
+void
+link_drain(struct link *link)
+{
+	send_id(link, ROLE_DRAIN, 0);
+}
+
+/* A pool with its workers, as they are now. */
+static void
+send_pool(struct link *link, struct pool *pool)
+{
+	link_add_pool(link, pool);
+	for (uint32_t i = 0; i < pool->worker_count; i++) {
+		struct worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_RUNNING ||
+		    worker->state == WORKER_STOPPING ||
+		    worker->state == WORKER_KILLED)
+			send_worker(link, worker, ROLE_READY);
+		if (worker->state == WORKER_STOPPING ||
+		    worker->state == WORKER_KILLED)
+			send_worker(link, worker, ROLE_LEAVING);
+		if (worker->state == WORKER_LOST)
+			send_worker(link, worker, ROLE_GONE);
+	}
+	if (pool->state == POOL_RETIRING)
+		send_id(link, ROLE_RETIRE, pool->id);
+}
+
+static void
+send_everything(struct link *link)
+{
+	struct supervisor *supervisor = link->supervisor;
+	struct listener *listener;
+	struct service *service;
+	struct pool *pool;
+
+	send_start(link);
+	TAILQ_FOREACH(service, &supervisor->services, entry)
+		TAILQ_FOREACH(pool, &service->pools, entry)
+			if (pool_is_leased(pool))
+				send_pool(link, pool);
+	link_commit(link);
+	/* last, so that the first request finds its route */
+	TAILQ_FOREACH(listener, &supervisor->listeners, entry)
+		if (listener->routed)
+			link_add_listener(link, listener);
+	if (supervisor->phase != SUPERVISOR_SERVING)
+		link_drain(link);
+}
+
+/* --- what it says ------------------------------------------------------ */
+
+static void
+on_gone_seen(struct link *link, const struct role_worker *role)
+{
+	struct pool *pool = service_find_pool(&link->supervisor->services,
+	    role->generation);
+
+	if (pool != NULL && role->worker < pool->worker_count)
+		worker_event(&pool->workers[role->worker], WORKER_ON_SETTLED);
+}
+
+static void
+on_kill(struct link *link, const struct role_kill *role)
+{
+	struct worker *worker = service_find_worker(
+	    &link->supervisor->services, role->pid);
+
+	/* only a worker of the very generation that the message came from */
+	if (worker == NULL || worker->pool->id != role->generation)
+		return;
+	log_warn("service %s: worker %u (pid %d) broke the lease contract",
+	    worker->pool->service->name, worker->slot, (int)role->pid);
+	worker_event(worker, WORKER_ON_KILL);
+}
+
+static void
+on_retired(struct link *link, const struct role_id *role)
+{
+	struct pool *pool = service_find_pool(&link->supervisor->services,
+	    role->id);
+
+	if (pool != NULL)
+		pool_event(pool, POOL_ON_RETIRED);
+}
+
+static void
+on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
+{
+	struct link *link = owner;
+	const struct role_id *role = buf;
+
+	for (int i = 0; i < fd_count; i++)
+		close(fds[i]); /* the router sends none */
+	if (len < sizeof(*role))
+		return;
+	if (role->type == ROLE_GONE_SEEN && len == sizeof(struct role_worker))
+		on_gone_seen(link, buf);
+	else if (role->type == ROLE_KILL && len == sizeof(struct role_kill))
+		on_kill(link, buf);
+	else if (role->type == ROLE_RETIRED)
+		on_retired(link, role);
+	else if (role->type == ROLE_DRAINED)
+		supervisor_drained(link->supervisor);
+}
+
+static void
+on_end(void *owner)
+{
+	struct link *link = owner;
+
+	channel_close(&link->channel); /* its pidfd says the rest */
+}
+
+/* --- the process ------------------------------------------------------- */
+
+static void
+close_io(struct link *link, struct loop_io *io)
+{
+	if (io->fd == -1)
+		return;
+	loop_io_remove(&link->supervisor->loop, io);
+	close(io->fd);
+	io->fd = -1;
+}
+
+static void
+on_failure(void *owner, uint32_t events)
+{
+	struct link *link = owner;
+	struct spawn_failure failure;
+
+	(void)events;
+	if (read(link->failure.fd, &failure, sizeof(failure)) ==
+	    sizeof(failure)) {
+		failure.step[sizeof(failure.step) - 1] = '\0';
+		log_error("cannot start the router: %s: %s", failure.step,
+		    strerror(failure.error));
+	}
+	close_io(link, &link->failure);
+}
+
+static void
+schedule_restart(struct link *link)
+{
+	uint64_t wait_ns = BACK_OFF_MIN_NS;
+
+	if (++link->failures == 1) {
+		link_start(link);
+		return;
+	}
+	for (unsigned i = 2; i < link->failures && wait_ns < BACK_OFF_MAX_NS;
+	     i++)
+		wait_ns *= 2;
+	loop_timer_set(&link->supervisor->loop, &link->restart_timer,
+	    util_now_ns() + wait_ns);
+}
+
+static void
+on_exit_event(void *owner, uint32_t events)
+{
+	struct link *link = owner;
+	siginfo_t info = { 0 };
+	pid_t pid = link->pid;
+
+	(void)events;
+	if (link->failure.fd != -1)
+		on_failure(link, 0);
+	waitid(P_PIDFD, (id_t)link->exit.fd, &info, WEXITED | WNOHANG);
+	close_io(link, &link->exit);
+	channel_close(&link->channel);
+	link->pid = 0;
+	if (link->stopping) {
+		supervisor_stop_check(link->supervisor);
+		return;
+	}
+	log_error("the router (pid %d) %s %d; starting another", (int)pid,
+	    info.si_code == CLD_EXITED ? "exited with status" :
+					 "was killed by signal",
+	    info.si_status);
+	if (util_now_ns() - link->started_ns >= YOUNG_NS)
+		link->failures = 0;
+	supervisor_reap_strangers(link->supervisor);
+	schedule_restart(link);
+}
+
+static void
+on_restart_timer(void *owner)
+{
+	struct link *link = owner;
+
+	if (link->pid == 0 && !link->stopping)
+		link_start(link);
+}
+
+void
+link_init(struct link *link, struct supervisor *supervisor)
+{
+	link->supervisor = supervisor;
+	link->channel.io.fd = -1;
+	link->channel.on_msg = on_msg;
+	link->channel.on_end = on_end;
+	link->channel.owner = link;
+	link->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event,
+		.owner = link };
+	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure,
+		.owner = link };
+	link->restart_timer.fn = on_restart_timer;
+	link->restart_timer.owner = link;
+}
+
+/* The router is this very program, executed anew: it inherits nothing of our
+ * memory. */
+static bool
+fork_router(struct link *link, int sock)
+{
+	struct supervisor *supervisor = link->supervisor;
+	static char *argv[] = { "poold", "-R", "router", NULL };
+	struct config_account account;
+	struct spawn spawn = { .path = "/proc/self/exe", .argv = argv,
+		.envp = environ, .account = &account,
+		.switch_account = supervisor->is_root, .fds = { sock },
+		.fd_count = 1, .log_fd = log_fd() };
+	char *why;
+
+	if (!config_router_account(supervisor->plan->config, &account, &why)) {
+		log_error("cannot start the router: %s", why);
+		free(why);
+		return false;
+	}
+	link->pid = spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
+	config_account_free(&account);
+	if (link->pid == -1) {
+		link->pid = 0;
+		log_error("cannot start the router: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+void
+link_start(struct link *link)
+{
+	struct loop *loop = &link->supervisor->loop;
+	int ends[2];
+
+	link->started_ns = util_now_ns();
+	link->epoch++;
+	if (msg_pair(ends) == -1) {
+		log_error("cannot start the router: %s", strerror(errno));
+		schedule_restart(link);
+		return;
+	}
+	if (!fork_router(link, ends[1])) {
+		close(ends[0]);
+		close(ends[1]);
+		schedule_restart(link);
+		return;
+	}
+	close(ends[1]);
+	loop_io_add(loop, &link->exit, EPOLLIN);
+	loop_io_add(loop, &link->failure, EPOLLIN);
+	if (channel_open(&link->channel, loop, ends[0]) == -1)
+		log_error("cannot watch the router: %s", strerror(errno));
+	send_everything(link);
+}
+
+void
+link_stop(struct link *link, bool by_force)
+{
+	link->stopping = true;
+	loop_timer_clear(&link->supervisor->loop, &link->restart_timer);
+	if (by_force && link->pid != 0)
+		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
+	channel_close(&link->channel);
+}

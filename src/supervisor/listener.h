@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The listening sockets.  One socket an address, bound once and never closed
+ * as long as the configuration names the address: Linux drops what waits in
+ * the backlog of a socket that is closed.
+ */
+#ifndef SUPERVISOR_LISTENER_H
+#define SUPERVISOR_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "supervisor/config.h"
+
+struct listener {
+	TAILQ_ENTRY(listener) entry;
+	uint32_t id;
+	char *name;
+	char *text; /* the address as written: what identifies it */
+	struct config_address address;
+	int fd;
+	bool routed; /* the router accepts from it; else a service's workers */
+	bool fresh;  /* opened by a reload that is not committed */
+};
+TAILQ_HEAD(listeners, listener);
+
+/*
+ * Binds and listens.  Returns NULL with a reason in *why, which the caller
+ * frees: port taken, no permission, no such address ...  A unix socket that
+ * nobody listens on any more is replaced.  The listener is fresh.
+ */
+struct listener *listener_open(const struct config_listen *config, uint32_t id,
+    char **why);
+/* Closes and frees; removes a unix socket from the file system. */
+void listener_close(struct listener *listener);
+
+struct listener *listener_by_address(struct listeners *listeners,
+    const char *text);
+/* What a reload may change without a new socket: name and backlog. */
+void listener_update(struct listener *listener,
+    const struct config_listen *config);
+/* The router needs accept not to block; inherited sockets are blocking, as
+ * systemd gives them. */
+void listener_set_routed(struct listener *listener, bool routed);
+
+#endif

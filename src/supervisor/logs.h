@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* The log files: opened by the supervisor, which may be privileged, and given
+ * to the router and the workers as descriptors. */
+#ifndef SUPERVISOR_LOGS_H
+#define SUPERVISOR_LOGS_H
+
+#include <stdbool.h>
+
+struct config;
+struct supervisor;
+
+struct logs {
+	char *log;	  /* path, or "stderr" */
+	char *access_log; /* path, "stderr" or "off" */
+	int access_fd;	  /* -1 unless access_log is a path */
+};
+
+/* Opens what config names and logs there from now on.  Returns NULL; or why it
+ * cannot be done (the caller frees it), and then nothing has changed. */
+char *logs_open(struct logs *logs, const struct config *config);
+/* Opens the files anew (SIGUSR1), or those of another configuration, and tells
+ * the router. */
+void logs_reopen(struct supervisor *supervisor, const struct config *config);
+void logs_close(struct logs *logs);
+
+#endif

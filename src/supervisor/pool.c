@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/util.h"
+#include "supervisor/reload.h"
+#include "supervisor/supervisor.h"
+
+/* Leases of an earlier router and prefetched ones need slots of their own. */
+#define EXTRA_SLOTS 16
+
+static uint64_t
+align64(uint64_t n)
+{
+	return (n + 63) & ~63ULL;
+}
+
+static void
+fill_board(struct lease_scoreboard *board, const struct pool *pool)
+{
+	uint32_t slots = (uint32_t)(2 * pool->config->workers *
+	    pool->config->concurrency) + EXTRA_SLOTS;
+
+	board->magic = LEASE_MAGIC;
+	board->protocol = LEASE_PROTOCOL;
+	board->flags = pool->config->balance == CONFIG_BALANCE_HOT ?
+	    LEASE_BALANCE_HOT : 0;
+	board->generation = pool->number;
+	board->worker_count = pool->worker_count;
+	board->worker_off = (uint32_t)align64(sizeof(*board));
+	board->worker_size = sizeof(struct lease_worker);
+	board->slot_count = slots;
+	board->slot_off = board->worker_off +
+	    board->worker_count * board->worker_size;
+	board->slot_size = sizeof(struct lease_slot);
+	board->size = board->slot_off + (uint64_t)slots * board->slot_size;
+}
+
+/* Sealed in size: a worker that shrank it would kill router and supervisor by
+ * SIGBUS. */
+static bool
+open_board(struct pool *pool)
+{
+	struct lease_scoreboard header;
+	void *map;
+
+	memset(&header, 0, sizeof(header));
+	fill_board(&header, pool);
+	pool->board_fd = memfd_create("poold-scoreboard",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (pool->board_fd == -1 ||
+	    ftruncate(pool->board_fd, (off_t)header.size) == -1 ||
+	    fcntl(pool->board_fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
+		return false;
+	map = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    pool->board_fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	memcpy(map, &header, sizeof(header));
+	pool->board = map;
+	return true;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		close(*fd);
+	*fd = -1;
+}
+
+static void
+pool_free(struct pool *pool)
+{
+	TAILQ_REMOVE(&pool->service->pools, pool, entry);
+	if (pool->service->current == pool)
+		pool->service->current = NULL;
+	for (int i = 0; i < 2; i++) {
+		close_fd(&pool->queue[i]);
+		close_fd(&pool->done[i]);
+	}
+	if (pool->board != NULL)
+		munmap(pool->board, pool->board->size);
+	close_fd(&pool->board_fd);
+	config_account_free(&pool->account);
+	plan_release(pool->plan);
+	free(pool->fingerprint);
+	free(pool->workers);
+	free(pool);
+}
+
+static bool
+open_lease_fds(struct pool *pool, char **why)
+{
+	if (!pool_is_leased(pool))
+		return true;
+	if (msg_pair(pool->queue) == 0 && msg_pair(pool->done) == 0 &&
+	    open_board(pool))
+		return true;
+	*why = util_asprintf("service %s: cannot make its queue: %s",
+	    pool->service->name, strerror(errno));
+	return false;
+}
+
+static struct pool *
+pool_new(struct supervisor *supervisor, struct service *service,
+    struct plan *plan, const struct config_service *config)
+{
+	struct pool *pool = util_alloc(sizeof(*pool));
+
+	pool->supervisor = supervisor;
+	pool->service = service;
+	pool->plan = plan_retain(plan);
+	pool->config = config;
+	pool->id = ++supervisor->next_id;
+	pool->number = ++service->generations;
+	pool->state = POOL_STARTING;
+	pool->queue[0] = pool->queue[1] = pool->done[0] = pool->done[1] = -1;
+	pool->board_fd = -1;
+	pool->worker_count = (uint32_t)config->workers;
+	pool->workers = util_alloc(
+	    pool->worker_count * sizeof(*pool->workers));
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		worker_init(&pool->workers[i], pool, i);
+	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
+	return pool;
+}
+
+struct pool *
+pool_start(struct supervisor *supervisor, struct service *service,
+    struct plan *plan, const struct config_service *config, char *fingerprint,
+    char **why)
+{
+	struct pool *pool = pool_new(supervisor, service, plan, config);
+
+	pool->fingerprint = fingerprint;
+	if (!config_service_account(plan->config, config, &pool->account,
+		why) || !open_lease_fds(pool, why)) {
+		pool_free(pool);
+		return NULL;
+	}
+	link_add_pool(&supervisor->link, pool);
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		worker_event(&pool->workers[i], WORKER_ON_START);
+	return pool;
+}
+
+bool
+pool_wants_workers(const struct pool *pool)
+{
+	return pool->state < POOL_DRAINING &&
+	    pool->supervisor->phase != SUPERVISOR_STOPPING &&
+	    !pool->supervisor->quick;
+}
+
+void
+pool_worker_ready(struct pool *pool)
+{
+	if (pool->ready_count < pool->worker_count || pool->was_ready)
+		return;
+	pool->was_ready = true;
+	log_info("service %s: generation %u is ready (%u worker%s)",
+	    pool->service->name, pool->number, pool->worker_count,
+	    pool->worker_count == 1 ? "" : "s");
+	reload_pool_ready(pool->supervisor);
+}
+
+void
+pool_worker_failed(struct pool *pool, const char *why)
+{
+	if (!pool->was_ready)
+		reload_pool_failed(pool->supervisor, pool, why);
+}
+
+static void
+tell_router(struct pool *pool, uint32_t type)
+{
+	struct role_id role = { .type = type, .id = pool->id };
+
+	if (pool_is_leased(pool))
+		channel_send(&pool->supervisor->link.channel, &role,
+		    sizeof(role), NULL, 0);
+}
+
+static void
+do_drain(struct pool *pool)
+{
+	/* the end of the file, for all duplicates and behind all that is
+	 * queued: workers serve that, then exit */
+	if (pool->queue[POOL_ROUTER_END] != -1)
+		shutdown(pool->queue[POOL_ROUTER_END], SHUT_WR);
+	pool->held = true;
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		worker_event(&pool->workers[i], WORKER_ON_STOP);
+	pool->held = false;
+	pool_check_empty(pool);
+}
+
+static void
+do_end(struct pool *pool)
+{
+	struct supervisor *supervisor = pool->supervisor;
+	struct service *service = pool->service;
+
+	log_info("service %s: generation %u is gone", service->name,
+	    pool->number);
+	tell_router(pool, ROLE_FORGET);
+	pool_free(pool);
+	service_drop_if_unused(&supervisor->services, service);
+	supervisor_title_touch(supervisor);
+	supervisor_stop_check(supervisor);
+}
+
+void
+pool_event(struct pool *pool, enum pool_event event)
+{
+	const struct pool_step *step = &pool_life[pool->state][event];
+
+	pool->state = step->next;
+	switch ((enum pool_action)step->action) {
+	case POOL_DO_NOTHING:
+	case POOL_ACTIONS:
+		break;
+	case POOL_DO_SERVE:
+		pool->service->current = pool;
+		break;
+	case POOL_DO_RETIRE:
+		if (pool->service->current == pool)
+			pool->service->current = NULL;
+		tell_router(pool, ROLE_RETIRE);
+		if (!pool_is_leased(pool))
+			pool_event(pool, POOL_ON_RETIRED);
+		break;
+	case POOL_DO_DRAIN:
+		do_drain(pool);
+		break;
+	case POOL_DO_END:
+		do_end(pool);
+		break;
+	}
+}
+
+void
+pool_check_empty(struct pool *pool)
+{
+	if (pool->held)
+		return;
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (pool->workers[i].state != WORKER_EMPTY)
+			return;
+	pool_event(pool, POOL_ON_EMPTY);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A pool: the workers of one generation of a service, with what they share:
+ * queue, done pair, scoreboard.  The supervisor keeps both ends of everything,
+ * so that router and workers may die without losing any of it.
+ */
+#ifndef SUPERVISOR_POOL_H
+#define SUPERVISOR_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/lease.h"
+#include "supervisor/config.h"
+#include "supervisor/life.h"
+#include "supervisor/worker.h"
+
+struct plan;
+struct service;
+struct supervisor;
+
+enum { POOL_ROUTER_END, POOL_WORKER_END };
+
+struct pool {
+	TAILQ_ENTRY(pool) entry; /* of the service's pools, oldest first */
+	struct supervisor *supervisor;
+	struct service *service;
+	struct plan *plan; /* that config belongs to */
+	const struct config_service *config;
+	struct config_account account;
+	char *fingerprint; /* see fingerprint.h */
+	uint32_t id;	   /* never used twice */
+	uint32_t number;   /* of the generation, from 1, in its service */
+	enum pool_state state;
+	int queue[2]; /* -1 for mode = inherit, like done and board */
+	int done[2];
+	int board_fd;
+	struct lease_scoreboard *board;
+	struct worker *workers;
+	uint32_t worker_count;
+	uint32_t ready_count;	/* RUNNING */
+	bool was_ready;		/* all of them at once, some time */
+	bool held;		/* not to be freed while its workers are walked */
+};
+TAILQ_HEAD(pools, pool);
+
+/*
+ * Makes a pool for a service of plan and starts its workers; the router is told
+ * of it.  The fingerprint becomes the pool's.  Returns NULL with a reason in
+ * *why, which the caller frees.
+ */
+struct pool *pool_start(struct supervisor *supervisor, struct service *service,
+    struct plan *plan, const struct config_service *config, char *fingerprint,
+    char **why);
+
+/* Puts an event through the table and does what it says.  POOL_ON_EMPTY may
+ * free the pool. */
+void pool_event(struct pool *pool, enum pool_event event);
+
+/* From worker.c: */
+void pool_worker_ready(struct pool *pool);
+/* It did not become ready: why, for whoever waits. */
+void pool_worker_failed(struct pool *pool, const char *why);
+/* A slot has no process and gets none: the last one ends a draining pool. */
+void pool_check_empty(struct pool *pool);
+
+/* Whether a worker that died is to be replaced. */
+bool pool_wants_workers(const struct pool *pool);
+
+static inline bool
+pool_is_leased(const struct pool *pool)
+{
+	return pool->config->mode == CONFIG_MODE_LEASE;
+}
+
+#endif

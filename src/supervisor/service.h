@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* A service: a name, the pool that serves it, and pools that are on their way
+ * in or out. */
+#ifndef SUPERVISOR_SERVICE_H
+#define SUPERVISOR_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "supervisor/pool.h"
+
+struct service {
+	TAILQ_ENTRY(service) entry;
+	char *name;
+	struct pools pools;
+	struct pool *current; /* that serves; NULL: none (yet, or any more) */
+	uint32_t generations; /* so far */
+};
+TAILQ_HEAD(services, service);
+
+struct service *service_find(struct services *services, const char *name);
+struct service *service_find_or_add(struct services *services,
+    const char *name);
+/* Frees a service that has no pool left. */
+void service_drop_if_unused(struct services *services, struct service *service);
+
+/* The worker that has this pid; the pool of this id.  NULL: none. */
+struct worker *service_find_worker(struct services *services, pid_t pid);
+struct pool *service_find_pool(struct services *services, uint32_t id);
+
+/* Of all services: those configured (with a serving pool), and processes. */
+void service_count(struct services *services, unsigned *configured,
+    unsigned *worker_count);
+
+#endif

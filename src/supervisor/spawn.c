@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct rlimit original_fd_limit;
+
+void
+spawn_raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	original_fd_limit = limit;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* --- in the child ------------------------------------------------------ */
+
+static _Noreturn void
+fail(int failure_fd, const char *step)
+{
+	struct spawn_failure failure = { .error = errno };
+	ssize_t n;
+
+	strlcpy(failure.step, step, sizeof(failure.step));
+	n = write(failure_fd, &failure, sizeof(failure));
+	_exit(n == sizeof(failure) ? 127 : 126);
+}
+
+static void
+restore_signals(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &action, NULL); /* fails for KILL and STOP */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/*
+ * The descriptors become 3, 4 ...; above them everything is closed.  First all
+ * move out of the way of each other's numbers.  Returns the new number of
+ * failure_fd, close-on-exec.
+ */
+static int
+place_fds(const struct spawn *spawn, int failure_fd)
+{
+	int moved[SPAWN_FDS_MAX], above = SPAWN_FD_FIRST + SPAWN_FDS_MAX + 1;
+	int last, null;
+
+	failure_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, above);
+	if (failure_fd == -1)
+		_exit(126);
+	for (int i = 0; i < spawn->fd_count; i++)
+		if ((moved[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, above)) ==
+		    -1)
+			fail(failure_fd, "descriptors");
+	if (dup2(spawn->log_fd, STDOUT_FILENO) == -1 ||
+	    dup2(spawn->log_fd, STDERR_FILENO) == -1 ||
+	    (null = open("/dev/null", O_RDONLY)) == -1 ||
+	    dup2(null, STDIN_FILENO) == -1)
+		fail(failure_fd, "standard descriptors");
+	for (int i = 0; i < spawn->fd_count; i++)
+		if (dup2(moved[i], SPAWN_FD_FIRST + i) == -1)
+			fail(failure_fd, "descriptors");
+	last = SPAWN_FD_FIRST + spawn->fd_count;
+	if (dup3(failure_fd, last, O_CLOEXEC) == -1)
+		fail(failure_fd, "descriptors");
+	if (syscall(SYS_close_range, (unsigned)last + 1, ~0U, 0) == -1)
+		closefrom(last + 1);
+	return last;
+}
+
+static void
+drop_privileges(const struct spawn *spawn, int failure_fd)
+{
+	const struct config_account *account = spawn->account;
+
+	if (spawn->switch_account) {
+		if (setgroups((size_t)account->group_count, account->groups) ==
+		    -1)
+			fail(failure_fd, "setgroups");
+		if (setresgid(account->gid, account->gid, account->gid) == -1)
+			fail(failure_fd, "setgid");
+		if (setresuid(account->uid, account->uid, account->uid) == -1)
+			fail(failure_fd, "setuid");
+		/* it must not be possible to come back */
+		errno = EPERM;
+		if (account->uid != 0 &&
+		    (setuid(0) == 0 || geteuid() != account->uid ||
+			getegid() != account->gid))
+			fail(failure_fd, "dropping privileges");
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fail(failure_fd, "no_new_privs");
+}
+
+/* After setuid, which clears it; the supervisor may have died before. */
+static void
+die_with_parent(pid_t parent, int failure_fd)
+{
+	errno = ESRCH;
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
+		fail(failure_fd, "supervisor");
+}
+
+static _Noreturn void
+run_child(const struct spawn *spawn, int failure_fd, pid_t parent)
+{
+	restore_signals();
+	failure_fd = place_fds(spawn, failure_fd);
+	/* Ctrl-C on the terminal is for the supervisor alone */
+	if (setsid() == -1)
+		fail(failure_fd, "setsid");
+	if (original_fd_limit.rlim_cur > 0)
+		setrlimit(RLIMIT_NOFILE, &original_fd_limit);
+	drop_privileges(spawn, failure_fd);
+	die_with_parent(parent, failure_fd);
+	if (chdir(spawn->chdir != NULL ? spawn->chdir : "/") == -1)
+		fail(failure_fd, "chdir");
+	if (spawn->listen_pid != NULL)
+		snprintf(spawn->listen_pid + strlen("LISTEN_PID="), 12, "%d",
+		    (int)getpid());
+	execve(spawn->path, spawn->argv, spawn->envp);
+	fail(failure_fd, "exec");
+}
+
+/* --- in the parent ----------------------------------------------------- */
+
+static int
+open_pidfd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec */
+}
+
+pid_t
+spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd)
+{
+	pid_t parent = getpid(), pid;
+	int ends[2], error;
+
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		run_child(spawn, ends[1], parent);
+	error = errno;
+	close(ends[1]);
+	if (pid == -1) {
+		close(ends[0]);
+		errno = error;
+		return -1;
+	}
+	*pidfd = open_pidfd(pid);
+	if (*pidfd == -1) {
+		/* cannot supervise it: rather none than one unwatched; it is
+		 * ours and unreaped, so the pid is its own */
+		error = errno;
+		kill(pid, SIGKILL);
+		close(ends[0]);
+		errno = error;
+		return -1;
+	}
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	*failure_fd = ends[0];
+	return pid;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* Starting a process: fork, drop privileges, exec, in one order in one place. */
+#ifndef SUPERVISOR_SPAWN_H
+#define SUPERVISOR_SPAWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "supervisor/config.h"
+
+#define SPAWN_FDS_MAX 8
+#define SPAWN_FD_FIRST 3 /* fds[i] becomes 3 + i */
+
+struct spawn {
+	const char *path;	 /* absolute */
+	char *const *argv;
+	char **envp;		 /* whole environment */
+	char *listen_pid;	 /* in envp: "LISTEN_PID=" and 11 more bytes that
+				  * become the child's pid; NULL: none */
+	const char *chdir;	 /* NULL: / */
+	const struct config_account *account;
+	bool switch_account;	 /* we are root and become account */
+	int fds[SPAWN_FDS_MAX];	 /* what the child gets; still the caller's */
+	int fd_count;
+	int log_fd;		 /* becomes stdout and stderr */
+};
+
+/* Why a child could not become what it should: what exec or a step before it
+ * said. */
+struct spawn_failure {
+	char step[24]; /* "exec", "chdir", "setuid" ... */
+	int error;     /* errno */
+};
+
+/*
+ * Starts a process.  Returns its pid; or -1 with errno.  *pidfd becomes
+ * readable when it has ended; *failure_fd gives one struct spawn_failure, or
+ * end of file once the program runs.  Both are the caller's and close-on-exec.
+ * Never waits for the child.
+ */
+pid_t spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd);
+
+/* Remembers the limit of open files that children get back, then raises our
+ * own to the hard limit. */
+void spawn_raise_fd_limit(void);
+
+#endif

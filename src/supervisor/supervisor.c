@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/supervisor.h"
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "supervisor/daemon.h"
+#include "supervisor/main.h"
+#include "supervisor/reload.h"
+#include "supervisor/spawn.h"
+
+#define TITLE_INTERVAL_NS (100 * MS_NS)
+#define FLUSH_INTERVAL_NS (50 * MS_NS)
+
+/* --- title, logs ------------------------------------------------------- */
+
+static void
+show_title(void *owner)
+{
+	struct supervisor *supervisor = owner;
+	static const char *const phases[] = { "", ", draining", ", stopping" };
+	const char *slash = strrchr(supervisor->config_file, '/');
+	unsigned services, workers;
+
+	service_count(&supervisor->services, &services, &workers);
+	setproctitle("-poold: supervisor (%s, %u service%s, %u worker%s%s)",
+	    slash != NULL ? slash + 1 : supervisor->config_file, services,
+	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s",
+	    phases[supervisor->phase]);
+}
+
+void
+supervisor_title_touch(struct supervisor *supervisor)
+{
+	if (!loop_timer_is_set(&supervisor->title_timer))
+		loop_timer_set(&supervisor->loop, &supervisor->title_timer,
+		    util_now_ns() + TITLE_INTERVAL_NS);
+}
+
+static void
+flush_log(void *owner)
+{
+	struct supervisor *supervisor = owner;
+
+	if (log_flush() && !loop_timer_is_set(&supervisor->flush_timer))
+		loop_timer_set(&supervisor->loop, &supervisor->flush_timer,
+		    util_now_ns() + FLUSH_INTERVAL_NS);
+}
+
+static void
+on_flush_timer(void *owner)
+{
+	(void)owner; /* the wait that follows flushes */
+}
+
+/* --- stopping ---------------------------------------------------------- */
+
+static uint64_t
+longest_stop_ns(struct supervisor *supervisor)
+{
+	struct service *service;
+	struct pool *pool;
+	int64_t ms = 0;
+
+	TAILQ_FOREACH(service, &supervisor->services, entry)
+		TAILQ_FOREACH(pool, &service->pools, entry)
+			if (pool->config->stop_timeout_ms > ms)
+				ms = pool->config->stop_timeout_ms;
+	return (uint64_t)ms * MS_NS;
+}
+
+/* Tells the workers to finish: all of them, or those that accept for
+ * themselves. */
+static void
+stop_pools(struct supervisor *supervisor, bool only_inherited)
+{
+	struct service *service, *next_service;
+	struct pool *pool, *next;
+
+	TAILQ_FOREACH_SAFE(service, &supervisor->services, entry, next_service)
+		for (pool = TAILQ_FIRST(&service->pools); pool != NULL;
+		     pool = next) {
+			next = TAILQ_NEXT(pool, entry);
+			if (!only_inherited || !pool_is_leased(pool))
+				pool_event(pool, POOL_ON_ABANDON);
+		}
+}
+
+static void
+kill_workers(struct supervisor *supervisor)
+{
+	struct service *service;
+	struct pool *pool;
+
+	TAILQ_FOREACH(service, &supervisor->services, entry)
+		TAILQ_FOREACH(pool, &service->pools, entry) {
+			pool->held = true;
+			for (uint32_t i = 0; i < pool->worker_count; i++)
+				worker_event(&pool->workers[i],
+				    WORKER_ON_KILL);
+			pool->held = false;
+		}
+}
+
+static void
+stop_workers(struct supervisor *supervisor)
+{
+	supervisor->phase = SUPERVISOR_STOPPING;
+	show_title(supervisor);
+	stop_pools(supervisor, false);
+	supervisor_stop_check(supervisor);
+}
+
+/* Requests are still in work when their time is over. */
+static void
+on_stop_timer(void *owner)
+{
+	struct supervisor *supervisor = owner;
+
+	log_warn("stop_timeout is over: ending what is left");
+	link_stop(&supervisor->link, true);
+	kill_workers(supervisor);
+	stop_workers(supervisor);
+}
+
+void
+supervisor_drained(struct supervisor *supervisor)
+{
+	if (supervisor->phase == SUPERVISOR_DRAINING)
+		stop_workers(supervisor);
+}
+
+static void
+stop_gracefully(struct supervisor *supervisor)
+{
+	log_info("stopping: finishing the requests in work");
+	reload_cancel(supervisor, "poold stops");
+	supervisor->phase = SUPERVISOR_DRAINING;
+	show_title(supervisor);
+	loop_timer_set(&supervisor->loop, &supervisor->stop_timer,
+	    util_now_ns() + longest_stop_ns(supervisor));
+	link_drain(&supervisor->link);
+	stop_pools(supervisor, true);
+}
+
+static void
+stop_now(struct supervisor *supervisor)
+{
+	log_info("stopping now");
+	supervisor->quick = true;
+	reload_cancel(supervisor, "poold stops");
+	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
+	link_stop(&supervisor->link, true);
+	stop_workers(supervisor);
+}
+
+void
+supervisor_stop_check(struct supervisor *supervisor)
+{
+	if (supervisor->phase != SUPERVISOR_STOPPING ||
+	    !TAILQ_EMPTY(&supervisor->services))
+		return;
+	if (supervisor->link.pid != 0) {
+		link_stop(&supervisor->link, false);
+		return; /* comes back when it was reaped */
+	}
+	loop_stop(&supervisor->loop);
+}
+
+/* --- signals ----------------------------------------------------------- */
+
+static bool
+is_known(struct supervisor *supervisor, pid_t pid)
+{
+	return pid == supervisor->link.pid ||
+	    service_find_worker(&supervisor->services, pid) != NULL;
+}
+
+/* One of ours hides those behind it: its pidfd leads back here. */
+void
+supervisor_reap_strangers(struct supervisor *supervisor)
+{
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
+			-1 || info.si_pid == 0 ||
+		    is_known(supervisor, info.si_pid))
+			return;
+		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+	}
+}
+
+static void
+handle_signal(struct supervisor *supervisor, int sig)
+{
+	bool serving = supervisor->phase == SUPERVISOR_SERVING;
+
+	switch (sig) {
+	case SIGHUP:
+		reload_begin(supervisor);
+		break;
+	case SIGTERM:
+	case SIGQUIT:
+		if (serving)
+			stop_gracefully(supervisor);
+		else if (!supervisor->quick)
+			stop_now(supervisor);
+		break;
+	case SIGINT:
+		if (!supervisor->quick)
+			stop_now(supervisor);
+		break;
+	case SIGUSR1:
+		log_info("reopening the logs");
+		logs_reopen(supervisor, supervisor->plan->config);
+		break;
+	case SIGUSR2:
+		log_warn("SIGUSR2 is kept for the upgrade of the running "
+		    "binary, which this version does not have");
+		break;
+	case SIGCHLD:
+		supervisor_reap_strangers(supervisor);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_signal(void *owner, uint32_t events)
+{
+	struct supervisor *supervisor = owner;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(supervisor->signals.fd, &info, sizeof(info)) ==
+	    sizeof(info))
+		handle_signal(supervisor, (int)info.ssi_signo);
+}
+
+static int
+open_signals(struct supervisor *supervisor)
+{
+	static const int wanted[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1,
+		SIGUSR2, SIGCHLD };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		sigaddset(&set, wanted[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	supervisor->signals = (struct loop_io){ .fn = on_signal,
+		.owner = supervisor };
+	supervisor->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (supervisor->signals.fd == -1)
+		return -1;
+	return loop_io_add(&supervisor->loop, &supervisor->signals, EPOLLIN);
+}
+
+/* --- start ------------------------------------------------------------- */
+
+static struct config *
+load_first(const char *file)
+{
+	struct config_errors errors;
+	struct config_error *error;
+	struct config *config;
+
+	config_errors_init(&errors);
+	config = config_load(file, &errors);
+	TAILQ_FOREACH(error, &errors.list, entry)
+		fprintf(stderr, "poold: %s\n", error->text);
+	config_errors_free(&errors);
+	return config;
+}
+
+/* Returns an exit status; another poold that holds the file refuses us. */
+static int
+open_pidfile(struct supervisor *supervisor, const char *path)
+{
+	pid_t other = 0;
+
+	if (path == NULL || path[0] == '\0')
+		return 0;
+	supervisor->pidfile = pidfile_open(path, 0644, &other);
+	if (supervisor->pidfile != NULL)
+		return 0;
+	if (errno == EEXIST)
+		log_error("another poold runs already: pid %d holds %s",
+		    (int)other, path);
+	else
+		log_error("cannot write the pid file %s: %s", path,
+		    strerror(errno));
+	return errno == EEXIST ? EX_UNAVAILABLE : EX_NOPERM;
+}
+
+static struct supervisor *
+supervisor_new(const char *config_file)
+{
+	struct supervisor *supervisor = util_alloc(sizeof(*supervisor));
+
+	supervisor->config_file = config_file;
+	supervisor->is_root = geteuid() == 0;
+	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->services);
+	supervisor->logs.access_fd = -1;
+	supervisor->signals.fd = -1;
+	supervisor->notify.io.fd = -1;
+	supervisor->stop_timer.fn = on_stop_timer;
+	supervisor->stop_timer.owner = supervisor;
+	supervisor->flush_timer.fn = on_flush_timer;
+	supervisor->flush_timer.owner = supervisor;
+	supervisor->title_timer.fn = show_title;
+	supervisor->title_timer.owner = supervisor;
+	link_init(&supervisor->link, supervisor);
+	return supervisor;
+}
+
+static int
+open_loop(struct supervisor *supervisor)
+{
+	if (loop_init(&supervisor->loop) == -1 ||
+	    open_signals(supervisor) == -1 || notify_open(supervisor) == -1) {
+		log_error("cannot start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	supervisor->loop.before_wait = flush_log;
+	supervisor->loop.before_wait_owner = supervisor;
+	return 0;
+}
+
+/* In this order: what may fail for reasons of the place it runs in comes
+ * before any process is started. */
+static int
+start(struct supervisor *supervisor, struct config *config,
+    const struct supervisor_options *options)
+{
+	char *why = logs_open(&supervisor->logs, config);
+	int status;
+
+	if (why != NULL) {
+		log_error("%s", why);
+		free(why);
+		config_free(config);
+		return EX_NOPERM;
+	}
+	status = open_pidfile(supervisor, options->pid_file != NULL ?
+	    options->pid_file : config->pid_file);
+	if (status != 0) {
+		config_free(config);
+		return status;
+	}
+	status = reload_first(supervisor, config);
+	if (status != 0)
+		return status;
+	if (supervisor->pidfile != NULL)
+		pidfile_write(supervisor->pidfile);
+	link_start(&supervisor->link);
+	show_title(supervisor);
+	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION,
+	    supervisor->config_file, (int)getpid());
+	return 0;
+}
+
+static void
+clean_up(struct supervisor *supervisor)
+{
+	struct listener *listener;
+
+	while ((listener = TAILQ_FIRST(&supervisor->listeners)) != NULL) {
+		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
+		listener_close(listener);
+	}
+	if (supervisor->pidfile != NULL)
+		pidfile_remove(supervisor->pidfile);
+	logs_close(&supervisor->logs);
+	plan_release(supervisor->plan);
+	notify_close(supervisor);
+	if (supervisor->signals.fd != -1)
+		close(supervisor->signals.fd);
+	loop_destroy(&supervisor->loop);
+	free(supervisor);
+}
+
+/* The folder a relative file was given in may not be ours later. */
+static const char *
+absolute(const char *file)
+{
+	char *path = realpath(file, NULL);
+
+	return path != NULL ? path : file;
+}
+
+int
+supervisor_main(const struct supervisor_options *options)
+{
+	struct supervisor *supervisor;
+	struct config *config;
+	int status;
+
+	log_open("supervisor", STDERR_FILENO);
+	config = load_first(options->config_file);
+	if (config == NULL)
+		return EX_CONFIG;
+	supervisor = supervisor_new(absolute(options->config_file));
+	/* a worker of our user could take our descriptors otherwise */
+	prctl(PR_SET_DUMPABLE, 0);
+	spawn_raise_fd_limit();
+	if (options->daemonise)
+		daemon_begin();
+	status = open_loop(supervisor);
+	if (status == 0)
+		status = start(supervisor, config, options);
+	if (options->daemonise)
+		daemon_ready(status);
+	if (status == 0) {
+		loop_run(&supervisor->loop);
+		log_info("poold is stopped");
+	}
+	/* a worker that was started before a failure ends with us */
+	clean_up(supervisor);
+	return status;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The supervisor: binds, starts, reaps, reloads, decides.  One thread, one
+ * event loop; it parses nothing that a client sent, and never waits for a
+ * child.
+ */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "common/loop.h"
+#include "supervisor/config.h"
+#include "supervisor/link.h"
+#include "supervisor/listener.h"
+#include "supervisor/logs.h"
+#include "supervisor/notify.h"
+#include "supervisor/service.h"
+
+struct reload;
+
+enum supervisor_phase {
+	SUPERVISOR_SERVING,
+	SUPERVISOR_DRAINING, /* the router finishes what was accepted */
+	SUPERVISOR_STOPPING, /* workers are told to stop */
+};
+
+/* A configuration that is in use; pools of an older one may outlive it. */
+struct plan {
+	struct config *config;
+	unsigned refs;
+};
+
+struct supervisor {
+	struct loop loop;
+	struct loop_io signals;	     /* signalfd */
+	struct plan *plan;	     /* in force */
+	const char *config_file;     /* as given by -c */
+	struct listeners listeners;
+	struct services services;
+	struct link link;   /* to the router */
+	struct notify notify; /* NOTIFY_SOCKET of the workers */
+	struct logs logs;
+	struct reload *reload; /* in progress, or NULL */
+	bool reload_again;     /* asked for while one was in progress */
+	enum supervisor_phase phase;
+	bool quick;	       /* stop without waiting for requests */
+	struct loop_timer stop_timer;
+	struct loop_timer flush_timer;
+	struct loop_timer title_timer;
+	uint32_t next_id; /* of pools and listeners */
+	struct pidfh *pidfile; /* NULL: none */
+	bool is_root;
+};
+
+/* A number in the title changed: it is shown soon. */
+void supervisor_title_touch(struct supervisor *supervisor);
+/* Some process or pool is gone: a stop may be complete. */
+void supervisor_stop_check(struct supervisor *supervisor);
+/* The router has answered all that was accepted. */
+void supervisor_drained(struct supervisor *supervisor);
+/* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
+void supervisor_reap_strangers(struct supervisor *supervisor);
+
+struct plan *plan_retain(struct plan *plan);
+void plan_release(struct plan *plan); /* NULL is fine */
+
+#endif

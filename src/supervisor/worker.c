@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/lease.h"
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/util.h"
+#include "supervisor/access.h"
+#include "supervisor/environment.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+
+#define YOUNG_NS	(1000 * MS_NS) /* a death before this age counts */
+#define BACK_OFF_MIN_NS (100 * MS_NS)
+#define BACK_OFF_MAX_NS (30000 * MS_NS)
+#define QUICK_STOP_NS	(1000 * MS_NS)
+/* A program behind an inherited socket that says nothing is taken to be ready
+ * when it has lived so long. */
+#define ASSUME_READY_NS (1000 * MS_NS)
+
+static struct loop *
+loop_of(struct worker *worker)
+{
+	return &worker->pool->supervisor->loop;
+}
+
+static const char *
+service_of(const struct worker *worker)
+{
+	return worker->pool->service->name;
+}
+
+static void
+set_timer(struct worker *worker, uint64_t after_ns)
+{
+	loop_timer_set(loop_of(worker), &worker->timer,
+	    util_now_ns() + after_ns);
+}
+
+static void
+send_signal(struct worker *worker, int sig)
+{
+	if (worker->pid != 0)
+		syscall(SYS_pidfd_send_signal, worker->exit.fd, sig, NULL, 0);
+}
+
+static void
+tell_worker(struct worker *worker, uint16_t type)
+{
+	struct lease_signal signal = { .type = type };
+
+	if (worker->control.fd == -1)
+		return;
+	atomic_store(&lease_worker_at(worker->pool->board, worker->slot)->control,
+	    LEASE_CONTROL_LOOK);
+	msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
+}
+
+static void
+tell_router(struct worker *worker, uint32_t type)
+{
+	struct role_worker role = { .type = type,
+		.generation = worker->pool->id, .worker = worker->slot,
+		.pid = worker->pid };
+
+	if (pool_is_leased(worker->pool))
+		channel_send(&worker->pool->supervisor->link.channel, &role,
+		    sizeof(role), NULL, 0);
+}
+
+/* --- what the process tells -------------------------------------------- */
+
+static void
+close_io(struct worker *worker, struct loop_io *io)
+{
+	if (io->fd == -1)
+		return;
+	loop_io_remove(loop_of(worker), io);
+	close(io->fd);
+	io->fd = -1;
+}
+
+static void
+on_control(void *owner, uint32_t events)
+{
+	struct worker *worker = owner;
+	struct lease_signal signal;
+	int fd;
+	bool truncated;
+	ssize_t n;
+
+	(void)events;
+	n = msg_recv_fd(worker->control.fd, &signal, sizeof(signal),
+	    MSG_DONTWAIT, &fd, &truncated);
+	if (fd != -1)
+		close(fd); /* workers send no descriptors */
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n <= 0)
+		close_io(worker, &worker->control); /* it exits, or is hostile */
+	else if ((size_t)n == sizeof(signal) && signal.type == LEASE_READY)
+		worker_event(worker, WORKER_ON_READY);
+}
+
+static void
+on_failure(void *owner, uint32_t events)
+{
+	struct worker *worker = owner;
+	struct spawn_failure failure;
+
+	(void)events;
+	if (read(worker->failure.fd, &failure, sizeof(failure)) ==
+	    sizeof(failure)) {
+		failure.step[sizeof(failure.step) - 1] = '\0';
+		worker->spawn_failure = failure;
+	}
+	close_io(worker, &worker->failure);
+}
+
+static void
+on_exit_event(void *owner, uint32_t events)
+{
+	struct worker *worker = owner;
+
+	(void)events;
+	worker_event(worker, WORKER_ON_EXIT);
+}
+
+static void
+on_timer(void *owner)
+{
+	struct worker *worker = owner;
+
+	if (worker->state == WORKER_STARTING && !pool_is_leased(worker->pool) &&
+	    worker->pool->config->start_timeout_ms > 0)
+		worker_event(worker, WORKER_ON_READY);
+	else
+		worker_event(worker, WORKER_ON_TIMEOUT);
+}
+
+/* --- starting ---------------------------------------------------------- */
+
+/* The worker's descriptors: those of the lease contract, or listening sockets.
+ * Returns their number, or -1.  *control_end is closed after the fork. */
+static int
+choose_fds(struct worker *worker, int fds[SPAWN_FDS_MAX], int *control_end)
+{
+	struct pool *pool = worker->pool;
+	int control[2];
+
+	*control_end = -1;
+	if (!pool_is_leased(pool))
+		return environment_listen_fds(pool, fds, SPAWN_FDS_MAX);
+	if (msg_pair(control) == -1)
+		return -1;
+	worker->control.fd = control[0];
+	*control_end = control[1];
+	fds[LEASE_FD_QUEUE - SPAWN_FD_FIRST] = pool->queue[POOL_WORKER_END];
+	fds[LEASE_FD_CONTROL - SPAWN_FD_FIRST] = control[1];
+	fds[LEASE_FD_SCOREBOARD - SPAWN_FD_FIRST] = pool->board_fd;
+	fds[LEASE_FD_DONE - SPAWN_FD_FIRST] = pool->done[POOL_WORKER_END];
+	return 4;
+}
+
+static void
+clear_slot(struct worker *worker)
+{
+	struct lease_worker *slot;
+
+	if (!pool_is_leased(worker->pool))
+		return;
+	slot = lease_worker_at(worker->pool->board, worker->slot);
+	atomic_store(&slot->state, LEASE_WORKER_NONE);
+	atomic_store(&slot->control, LEASE_CONTROL_NONE);
+	atomic_store(&slot->requests, 0);
+	atomic_store(&slot->bytes, 0);
+	atomic_store(&slot->errors, 0);
+}
+
+static void
+watch(struct worker *worker)
+{
+	struct loop *loop = loop_of(worker);
+
+	loop_io_add(loop, &worker->exit, EPOLLIN);
+	loop_io_add(loop, &worker->failure, EPOLLIN);
+	if (worker->control.fd != -1)
+		loop_io_add(loop, &worker->control, EPOLLIN);
+}
+
+static bool
+fork_worker(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	struct spawn spawn = { .path = pool->config->argv[0],
+		.argv = pool->config->argv, .chdir = pool->config->chdir,
+		.account = &pool->account,
+		.switch_account = pool->supervisor->is_root,
+		.log_fd = log_fd() };
+	int control_end;
+
+	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
+	if (spawn.fd_count == -1)
+		return false;
+	spawn.envp = environment_new(worker, &spawn.listen_pid);
+	clear_slot(worker);
+	worker->pid = spawn_process(&spawn, &worker->exit.fd,
+	    &worker->failure.fd);
+	environment_free(spawn.envp);
+	if (control_end != -1)
+		close(control_end);
+	if (worker->pid == -1) {
+		worker->pid = 0;
+		if (worker->control.fd != -1)
+			close(worker->control.fd);
+		worker->control.fd = -1;
+		return false;
+	}
+	return true;
+}
+
+static void
+do_spawn(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	uint64_t wait_ns =
+	    (uint64_t)pool->config->start_timeout_ms * MS_NS;
+
+	worker->asked_to_leave = false;
+	worker->killed_for = NULL;
+	worker->ready_ns = 0;
+	worker->spawned_ns = util_now_ns();
+	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
+	if (!fork_worker(worker)) {
+		log_error("service %s: cannot start worker %u: %s",
+		    service_of(worker), worker->slot, strerror(errno));
+		worker_event(worker, WORKER_ON_FAILED);
+		return;
+	}
+	if (pool_is_leased(pool))
+		atomic_store(&lease_worker_at(pool->board, worker->slot)->pid,
+		    (uint32_t)worker->pid);
+	watch(worker);
+	if (!pool_is_leased(pool) && wait_ns > ASSUME_READY_NS)
+		wait_ns = ASSUME_READY_NS;
+	set_timer(worker, wait_ns);
+	supervisor_title_touch(pool->supervisor);
+}
+
+static void
+do_go(struct worker *worker)
+{
+	worker->ready_ns = util_now_ns();
+	loop_timer_clear(loop_of(worker), &worker->timer);
+	log_debug("service %s: worker %u (pid %d) is ready after %llu ms",
+	    service_of(worker), worker->slot, (int)worker->pid,
+	    (unsigned long long)((worker->ready_ns - worker->spawned_ns) /
+		MS_NS));
+	if (pool_is_leased(worker->pool)) {
+		struct lease_signal signal = { .type = LEASE_GO };
+
+		msg_send(worker->control.fd, &signal, sizeof(signal),
+		    MSG_DONTWAIT);
+		tell_router(worker, ROLE_READY);
+	}
+	worker->pool->ready_count++;
+	pool_worker_ready(worker->pool);
+}
+
+/* --- stopping ---------------------------------------------------------- */
+
+static void
+do_stop(struct worker *worker, enum worker_state was)
+{
+	struct pool *pool = worker->pool;
+	uint64_t wait_ns = (uint64_t)pool->config->stop_timeout_ms * MS_NS;
+
+	worker->asked_to_leave = true;
+	tell_router(worker, ROLE_LEAVING);
+	tell_worker(worker, LEASE_STOP);
+	/* one that is not ready need not read its control descriptor yet */
+	if (!pool_is_leased(pool) || was == WORKER_STARTING)
+		send_signal(worker, SIGTERM);
+	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
+		wait_ns = QUICK_STOP_NS;
+	set_timer(worker, wait_ns);
+}
+
+static void
+do_kill(struct worker *worker, const char *why)
+{
+	worker->killed_for = why;
+	loop_timer_clear(loop_of(worker), &worker->timer);
+	tell_router(worker, ROLE_LEAVING);
+	send_signal(worker, SIGKILL);
+}
+
+/* --- the end ----------------------------------------------------------- */
+
+static void
+describe_exit(const siginfo_t *info, char *text, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		snprintf(text, size, "exited with status %d", info->si_status);
+	else
+		snprintf(text, size, "was killed by signal %d (%s%s)",
+		    info->si_status, strsignal(info->si_status),
+		    info->si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+/* Why it never became ready, as far as can be told; "" if it cannot. */
+static char *
+explain_start(struct worker *worker, const siginfo_t *info)
+{
+	const struct spawn_failure *failure = &worker->spawn_failure;
+	const struct config_account *account = &worker->pool->account;
+	const char *path = worker->pool->config->argv[0];
+	char *access = NULL, *text;
+
+	if (failure->step[0] != '\0') {
+		if (failure->error == EACCES &&
+		    strcmp(failure->step, "exec") == 0)
+			access = access_explain(path, account->uid,
+			    account->gid, account->groups,
+			    account->group_count);
+		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step,
+		    path, strerror(failure->error),
+		    access != NULL ? ": " : "", access != NULL ? access : "");
+		free(access);
+		return text;
+	}
+	if (info->si_code == CLD_EXITED && info->si_status == 127)
+		return util_asprintf(": %s could not be loaded; its own message "
+		    "in the log names the shared library or command that is "
+		    "missing", path);
+	return util_strdup("");
+}
+
+static void
+log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
+{
+	char end[128];
+	char *why;
+
+	describe_exit(info, end, sizeof(end));
+	if (worker->asked_to_leave && worker->killed_for == NULL) {
+		log_debug("service %s: worker %u (pid %d) left: %s",
+		    service_of(worker), worker->slot, (int)worker->pid, end);
+		return;
+	}
+	why = worker->ready_ns == 0 ? explain_start(worker, info) :
+				      util_strdup("");
+	log_warn("service %s: worker %u (pid %d) %s after %.3f s%s%s%s%s%s",
+	    service_of(worker), worker->slot, (int)worker->pid, end,
+	    (double)age_ns / 1e9,
+	    worker->ready_ns == 0 ? ", before it was ready" : "", why,
+	    worker->killed_for != NULL ? " (killed: " : "",
+	    worker->killed_for != NULL ? worker->killed_for : "",
+	    worker->killed_for != NULL ? ")" : "");
+	if (worker->ready_ns == 0 && !worker->asked_to_leave) {
+		char *failed = util_asprintf("worker %u (pid %d) %s before it "
+		    "was ready%s%s", worker->slot, (int)worker->pid, end, why,
+		    worker->killed_for != NULL ? ": it took longer than "
+						 "start_timeout" : "");
+
+		pool_worker_failed(worker->pool, failed);
+		free(failed);
+	}
+	free(why);
+}
+
+static void
+do_bury(struct worker *worker)
+{
+	siginfo_t info = { 0 };
+	uint64_t now_ns = util_now_ns();
+
+	/* the reason may have arrived together with the exit */
+	if (worker->failure.fd != -1)
+		on_failure(worker, 0);
+	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
+	close_io(worker, &worker->exit);
+	close_io(worker, &worker->control);
+	loop_timer_clear(loop_of(worker), &worker->timer);
+	if (worker->ready_ns != 0)
+		worker->pool->ready_count--;
+	/* old enough: what killed it says nothing about the next one */
+	if (worker->ready_ns != 0 && now_ns - worker->ready_ns >= YOUNG_NS)
+		worker->failures = 0;
+	log_end(worker, &info, now_ns - worker->spawned_ns);
+	tell_router(worker, ROLE_GONE);
+	worker->pid = 0;
+	if (pool_is_leased(worker->pool))
+		atomic_store(
+		    &lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
+	supervisor_title_touch(worker->pool->supervisor);
+	supervisor_reap_strangers(worker->pool->supervisor);
+	if (!pool_is_leased(worker->pool))
+		worker_event(worker, WORKER_ON_SETTLED);
+}
+
+static uint64_t
+back_off_ns(const struct worker *worker)
+{
+	uint64_t wait_ns = BACK_OFF_MIN_NS;
+
+	for (unsigned i = 2; i < worker->failures && wait_ns < BACK_OFF_MAX_NS;
+	     i++)
+		wait_ns *= 2;
+	return wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS;
+}
+
+/* The first death is answered at once, the next ones with doubling pauses. */
+static void
+do_replace(struct worker *worker)
+{
+	if (!pool_wants_workers(worker->pool)) {
+		worker_event(worker, WORKER_ON_STOP);
+		return;
+	}
+	worker->failures++;
+	if (worker->failures == 1) {
+		worker_event(worker, WORKER_ON_START);
+		return;
+	}
+	log_info("service %s: worker %u is started again in %.1f s (it died %u "
+	    "times in a row)", service_of(worker), worker->slot,
+	    (double)back_off_ns(worker) / 1e9, worker->failures);
+	set_timer(worker, back_off_ns(worker));
+}
+
+static void
+do_back_off(struct worker *worker)
+{
+	worker->failures++;
+	set_timer(worker, back_off_ns(worker));
+	/* last: it may be the end of the pool */
+	pool_worker_failed(worker->pool, "a process could not be started");
+}
+
+void
+worker_event(struct worker *worker, enum worker_event event)
+{
+	enum worker_state was = worker->state;
+	const struct worker_step *step = &worker_life[was][event];
+
+	worker->state = step->next;
+	switch ((enum worker_action)step->action) {
+	case WORKER_DO_NOTHING:
+	case WORKER_ACTIONS:
+		break;
+	case WORKER_DO_SPAWN:
+		do_spawn(worker);
+		break;
+	case WORKER_DO_GO:
+		do_go(worker);
+		break;
+	case WORKER_DO_STOP:
+		do_stop(worker, was);
+		break;
+	case WORKER_DO_KILL_LATE:
+		do_kill(worker, "it was not ready within start_timeout");
+		break;
+	case WORKER_DO_KILL_STUCK:
+		do_kill(worker, "it did not stop within stop_timeout");
+		break;
+	case WORKER_DO_KILL:
+		do_kill(worker, "as asked");
+		break;
+	case WORKER_DO_BURY:
+		do_bury(worker);
+		break;
+	case WORKER_DO_REPLACE:
+		do_replace(worker);
+		break;
+	case WORKER_DO_RELEASE:
+		loop_timer_clear(loop_of(worker), &worker->timer);
+		pool_check_empty(worker->pool);
+		break;
+	case WORKER_DO_BACK_OFF:
+		do_back_off(worker);
+		break;
+	}
+}
+
+void
+worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
+{
+	worker->pool = pool;
+	worker->slot = slot;
+	worker->state = WORKER_EMPTY;
+	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event,
+		.owner = worker };
+	worker->control = (struct loop_io){ .fd = -1, .fn = on_control,
+		.owner = worker };
+	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure,
+		.owner = worker };
+	worker->timer.fn = on_timer;
+	worker->timer.owner = worker;
+}

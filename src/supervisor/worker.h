@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/* One worker slot of a pool and the process in it. */
+#ifndef SUPERVISOR_WORKER_H
+#define SUPERVISOR_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/loop.h"
+#include "supervisor/life.h"
+#include "supervisor/spawn.h"
+
+struct pool;
+
+struct worker {
+	struct pool *pool;
+	uint32_t slot; /* in the scoreboard */
+	enum worker_state state;
+	pid_t pid;		 /* 0: none */
+	struct loop_io exit;	 /* pidfd */
+	struct loop_io control;	 /* our end of its fd 4 */
+	struct loop_io failure;	 /* what went wrong before exec */
+	struct loop_timer timer; /* of the state */
+	uint64_t spawned_ns;
+	uint64_t ready_ns; /* 0: was not */
+	unsigned failures; /* deaths in a row while young: the back-off */
+	bool asked_to_leave; /* its exit is no failure */
+	const char *killed_for; /* static text; NULL: we did not kill it */
+	struct spawn_failure spawn_failure; /* step "": none */
+};
+
+/* Puts an event through the table and does what it says. */
+void worker_event(struct worker *worker, enum worker_event event);
+
+void worker_init(struct worker *worker, struct pool *pool, uint32_t slot);
+
+#endif
