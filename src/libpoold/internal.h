@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of libpoold share.
+ *
+ * A process serves one request at a time, so there is one struct
+ * poold_request with all its buffers, used over and over: a request costs no
+ * allocation.  Where requests come from differs (leased.c, accept.c); from
+ * request_open to request_finish everything is the same.
+ */
+#ifndef LIBPOOLD_INTERNAL_H
+#define LIBPOOLD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "common/http.h"
+#include "common/lease.h"
+#include "common/util.h"
+#include "libpoold/poold.h"
+
+#define HEAD_TIMEOUT_MS	      10000  /* for a whole head */
+#define KEEPALIVE_TIMEOUT_MS  60000  /* between two requests */
+#define LINGER_TIMEOUT_MS     2000   /* RFC 9112 section 9.6 */
+#define BODY_TIMEOUT_MS	      30000  /* without progress */
+#define WRITE_TIMEOUT_MS      60000  /* without progress, own connections */
+#define LEASED_WRITE_TIMEOUT_MS 600000 /* the router ends slow clients sooner */
+#define DRAIN_TIMEOUT_MS      20     /* for the rest of an unread body */
+
+#define RESPONSE_HEAD_MAX  (16 * 1024)
+#define RESPONSE_FIXED_MAX 512 /* of it, what the library itself writes */
+#define LOG_LINE_MAX	   4096
+#define FORM_MAX	   (64 * 1024)
+#define DRAIN_MAX	   (64 * 1024) /* unread input that is read away */
+#define BUFFER_KEEP_MAX	   (128 * 1024) /* larger ones are freed after use */
+
+/* The input buffer starts with up to INPUT_READ bytes of what a client sent:
+ * a head, then perhaps body and pipelined requests.  A head that begins in its
+ * first third leaves a third behind it for reading chunked bodies. */
+#define INPUT_READ (2 * HTTP_HEAD_MAX)
+#define INPUT_SIZE (3 * HTTP_HEAD_MAX)
+
+struct input {
+	char *buf; /* INPUT_SIZE bytes */
+	size_t pos; /* first byte that nobody used yet */
+	size_t len; /* behind the last byte read */
+};
+
+/* Decoded name and value pairs: "name\0value\0name\0value\0". */
+struct pairs {
+	char *text;
+	size_t len, size;
+	bool parsed;
+};
+
+struct body {
+	uint64_t total; /* bytes, when not chunked */
+	uint64_t left;	/* of them, not yet read */
+	bool chunked;
+	bool expect;	/* the client waits for 100 Continue */
+	int error;	/* errno of the failure after which nothing is read */
+	struct http_chunked decoder;
+	size_t refill_pos; /* where input that follows the head may be read to */
+	char *whole;	/* poold_body */
+	size_t whole_len, whole_size;
+	bool have_whole;
+};
+
+enum response_state {
+	RESPONSE_NONE,
+	RESPONSE_BEGUN,	 /* poold_start */
+	RESPONSE_DONE,	 /* complete */
+	RESPONSE_BROKEN, /* cannot be completed: cut the connection */
+};
+
+enum response_own { /* fields that the handler gave itself */
+	RESPONSE_OWN_TYPE = 1 << 0,
+	RESPONSE_OWN_ID = 1 << 1,
+};
+
+struct response {
+	enum response_state state;
+	int status;
+	bool sized;	   /* its length was declared */
+	bool chunked;
+	bool bodyless;	   /* HEAD, 204, 304 */
+	bool head_pending; /* composed, not yet sent */
+	uint64_t left;	   /* of the declared length */
+	uint64_t bytes;	   /* sent, head included */
+	unsigned own;	   /* enum response_own */
+	size_t head_len, fields_len;
+	char head[RESPONSE_FIXED_MAX]; /* status line, the library's fields */
+	char fields[RESPONSE_HEAD_MAX - RESPONSE_FIXED_MAX]; /* the handler's */
+};
+
+/* Who the client is; texts are made when asked for. */
+struct peer {
+	struct lease_addr client, local;
+	bool local_known;
+	char client_text[UTIL_ADDR_SIZE], local_text[UTIL_ADDR_SIZE];
+};
+
+struct poold_request {
+	int fd; /* the client's socket; its owner closes it */
+	bool leased;
+	bool keep; /* the connection may serve another request */
+	bool is_head; /* the method is HEAD */
+	int minor; /* of HTTP/1.x */
+	struct input in;
+	char *head; /* in in.buf; spans are offsets from it */
+	const char *method, *target, *query, *host;
+	const char *path_info; /* within path */
+	uint16_t field_count;
+	struct lease_field fields[LEASE_FIELDS_MAX];
+	char path[LEASE_PATH_MAX + 1];
+	char route[LEASE_PATH_MAX + 1];
+	char host_text[256]; /* when it cannot be terminated in place */
+	char id[33];
+	uint64_t arrived_ns, started_ns;
+	struct peer *peer;
+	struct pairs params, form;
+	struct body body;
+	struct response response;
+	time_t date_second; /* what date_text says */
+	char date_text[POOLD_DATE_SIZE];
+};
+
+/* A request's parsed head, whoever parsed it. */
+struct request_index {
+	struct lease_span method, target, query, host;
+	const struct lease_field *fields;
+	uint16_t field_count;
+	uint64_t body_len; /* or LEASE_BODY_CHUNKED */
+	int minor;
+	bool keep, expect;
+};
+
+/* request.c */
+struct poold_request *request_new(void); /* NULL: no memory */
+void request_free(struct poold_request *req);
+/* Begins a request on fd whose head is at req->in.buf + req->in.pos, head_len
+ * bytes; moves in.pos behind it.  The caller sets path and route (see
+ * request_route), id and peer. */
+void request_open(struct poold_request *req, int fd,
+    const struct request_index *index, size_t head_len);
+/* Splits the canonical path already in req->path behind prefix_len bytes. */
+void request_route(struct poold_request *req, size_t path_len,
+    size_t prefix_len);
+/* Gives the request an id: its traceparent's trace id or a random one. */
+void request_identify(struct poold_request *req);
+/* Runs handler, then completes the response or cuts the connection.
+ * Afterwards req->keep says whether another request may follow. */
+void request_handle(struct poold_request *req, poold_handler handler, void *arg);
+
+/* io.c: on sockets that may or may not be non-blocking. */
+/* Waits for events (timeout_ms -1: for ever); -1 with ETIMEDOUT or another
+ * errno. */
+int io_wait(int fd, short events, int timeout_ms);
+/* Reads 1 to size bytes; 0 at end of file; -1 with errno. */
+ssize_t io_recv(int fd, void *buf, size_t size, int timeout_ms);
+/* Reads exactly size bytes within timeout_ms in all; -1 if that fails. */
+int io_recv_exactly(int fd, void *buf, size_t size, int timeout_ms);
+/* Sends all of iov (which it changes), adding to *bytes; -1 with errno. */
+int io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms,
+    uint64_t *bytes);
+/* Sends len bytes of file from offset on; -1 with errno, EIO when the file
+ * ends before. */
+int io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
+    uint64_t *bytes);
+
+/* param.c */
+/* Decodes application/x-www-form-urlencoded; -1: no memory. */
+int pairs_parse(struct pairs *pairs, const char *text, size_t len);
+const char *pairs_find(const struct pairs *pairs, const char *name);
+/* Forgets the pairs, keeps a small buffer. */
+void pairs_reset(struct pairs *pairs);
+
+/* body.c */
+void body_open(struct poold_request *req, uint64_t body_len, bool expect);
+void body_reset(struct body *body);
+bool body_over(const struct body *body); /* all of it was read */
+/* Whether the connection can serve another request after this body, as far as
+ * can be said before body_drain. */
+bool body_keeps(const struct poold_request *req);
+/* Reads away what the handler left; false: too much, or not there yet. */
+bool body_drain(struct poold_request *req);
+
+/* response.c */
+void response_reset(struct response *response);
+int response_timeout_ms(const struct poold_request *req);
+
+/* date.c */
+const char *date_now(struct poold_request *req); /* cached for a second */
+
+/* log.c */
+void log_name_set(const char *name); /* static or lasting string */
+
+/* title.c: the process title, kept current at low cost. */
+struct title {
+	char prefix[160];
+	uint64_t credit_ns; /* paid up to this time; limits the rate */
+	bool busy; /* what the title says */
+	uint64_t requests; /* what the title says */
+};
+
+void title_open(struct title *title, const char *prefix);
+void title_busy(struct title *title, const struct poold_request *req,
+    uint64_t requests, uint64_t now_ns);
+/* To be called before waiting.  Returns how long to wait at most before
+ * calling again, in ms; -1: the title is current. */
+int title_idle(struct title *title, uint64_t requests, uint64_t now_ns);
+
+/* serve.c */
+struct serve {
+	int argc;
+	char **argv;
+	const char *name; /* of the program */
+	poold_handler handler;
+	void *arg;
+	int wake_fd; /* readable once serve_stopping */
+	struct poold_request *req;
+	struct title title;
+};
+
+bool serve_stopping(void);
+
+/* leased.c, accept.c: return an exit status */
+int leased_serve(struct serve *serve);
+struct listeners;
+int accept_serve(struct serve *serve, struct listeners *listeners);
+
+/* listen.c */
+#define LISTENERS_MAX 16
+
+struct listeners {
+	size_t count;
+	int fds[LISTENERS_MAX];
+	bool shared; /* inherited: other processes accept from them too */
+	const char *unix_path; /* to remove at the end, or NULL */
+	char text[128]; /* "127.0.0.1:9000" */
+};
+
+/* The inherited ones; 0, or an exit status.  count 0: there are none. */
+int listen_inherited(struct listeners *listeners);
+/* Binds what address says; 0, or an exit status. */
+int listen_open(struct listeners *listeners, const char *address);
+void listen_close(struct listeners *listeners);
+
+/* notify.c: sd_notify(3) */
+void notify_open(void); /* reads and clears NOTIFY_SOCKET */
+void notify_send(const char *state);
+
+#endif

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker's side of the lease contract: poold-lease(7).
+ *
+ * A worker tries the queue first and waits only when it is empty, so a busy
+ * worker goes from one request to the next with five system calls: recvmsg
+ * (the lease), recv (the head), sendmsg (the response), close, send (DONE).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/lease.h"
+#include "common/msg.h"
+#include "libpoold/internal.h"
+
+struct leased {
+	struct serve *serve;
+	void *map; /* the scoreboard */
+	struct lease_scoreboard board; /* its header as it was checked */
+	struct lease_worker *me;
+	uint32_t worker; /* the index of me */
+	int epoll;
+	bool going;    /* GO was received */
+	bool stopping; /* STOP was received, or nobody is there to send one */
+	bool queued;   /* the queue is in the epoll set */
+	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
+};
+
+enum taken { TAKEN_MESSAGE, TAKEN_NOTHING, TAKEN_END, TAKEN_ERROR };
+
+static int
+protocol_error(const char *what)
+{
+	poold_log(NULL, "started as a worker of poold, but %s", what);
+	return EX_PROTOCOL;
+}
+
+/* One more; the worker is the only writer, so no locked instruction. */
+static void
+counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter,
+	    atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static bool
+socket_valid(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_SEQPACKET && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool
+table_valid(const struct lease_scoreboard *b, uint32_t off, uint32_t count,
+    uint32_t size, size_t size_min)
+{
+	return off >= sizeof(*b) && off % 64 == 0 && size % 64 == 0 &&
+	    size >= size_min && off + (uint64_t)count * size <= b->size;
+}
+
+static bool
+board_valid(const struct lease_scoreboard *b, uint64_t file_size)
+{
+	return b->magic == LEASE_MAGIC && b->protocol == LEASE_PROTOCOL &&
+	    b->size <= file_size && b->worker_count <= LEASE_WORKERS_MAX &&
+	    b->slot_count <= LEASE_SLOTS_MAX &&
+	    table_valid(b, b->worker_off, b->worker_count, b->worker_size,
+		sizeof(struct lease_worker)) &&
+	    table_valid(b, b->slot_off, b->slot_count, b->slot_size,
+		sizeof(struct lease_slot));
+}
+
+static int
+board_open(struct leased *l)
+{
+	const char *slot = getenv("POOLD_SLOT"), *error;
+	struct stat st;
+
+	if (fstat(LEASE_FD_SCOREBOARD, &st) == -1 ||
+	    st.st_size < (off_t)sizeof(l->board) ||
+	    fcntl(LEASE_FD_SCOREBOARD, F_SETFD, FD_CLOEXEC) == -1)
+		return protocol_error("descriptor 5 is no scoreboard");
+	l->map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, LEASE_FD_SCOREBOARD, 0);
+	if (l->map == MAP_FAILED) {
+		l->map = NULL;
+		return protocol_error("descriptor 5 cannot be mapped");
+	}
+	memcpy(&l->board, l->map, sizeof(l->board));
+	if (!board_valid(&l->board, (uint64_t)st.st_size)) {
+		munmap(l->map, (size_t)st.st_size);
+		l->map = NULL;
+		return protocol_error("its scoreboard is not understood");
+	}
+	l->board.size = (uint64_t)st.st_size; /* for munmap */
+	l->worker = (uint32_t)strtonum(slot != NULL ? slot : "", 0,
+	    LEASE_WORKERS_MAX, &error);
+	if (error != NULL || l->worker >= l->board.worker_count)
+		return protocol_error("POOLD_SLOT is not in the scoreboard");
+	l->me = (struct lease_worker *)((char *)l->map + l->board.worker_off +
+	    (size_t)l->worker * l->board.worker_size);
+	return 0;
+}
+
+static int
+environment_check(void)
+{
+	const char *protocol = getenv("POOLD_PROTOCOL");
+	const char *fds = getenv("POOLD_FDS");
+	bool ours;
+
+	ours = protocol != NULL && strcmp(protocol, "1") == 0;
+	if (!ours)
+		return protocol_error("with a protocol other than 1");
+	if (fds != NULL && strcmp(fds, "3,4,5,6") != 0)
+		return protocol_error("POOLD_FDS is not 3,4,5,6");
+	if (!socket_valid(LEASE_FD_QUEUE) || !socket_valid(LEASE_FD_CONTROL) ||
+	    !socket_valid(LEASE_FD_DONE))
+		return protocol_error(
+		    "descriptors 3, 4 and 6 are no SEQPACKET sockets");
+	/* What this process starts is no worker. */
+	unsetenv("POOLD_PROTOCOL");
+	unsetenv("POOLD_FDS");
+	unsetenv("NOTIFY_SOCKET");
+	return 0;
+}
+
+static int
+epoll_add(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void
+state_set(struct leased *l, enum lease_worker_state state)
+{
+	atomic_store_explicit(&l->me->state, state, memory_order_release);
+}
+
+/* Says that this worker is ready; it takes nothing before GO. */
+static int
+leased_open(struct leased *l)
+{
+	struct lease_signal ready = { .type = LEASE_READY,
+		.pid = (uint32_t)getpid() };
+	const char *service = getenv("POOLD_SERVICE");
+	char prefix[128];
+
+	l->msg = malloc(LEASE_MSG_MAX);
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l->msg == NULL || l->epoll == -1 ||
+	    epoll_add(l->epoll, LEASE_FD_CONTROL, EPOLLIN) == -1 ||
+	    epoll_add(l->epoll, l->serve->wake_fd, EPOLLIN) == -1) {
+		poold_log(NULL, "cannot start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	atomic_store(&l->me->requests, 0);
+	atomic_store(&l->me->bytes, 0);
+	atomic_store(&l->me->errors, 0);
+	snprintf(prefix, sizeof(prefix), "poold: %.64s worker %u",
+	    service != NULL ? service : l->serve->name, l->worker);
+	title_open(&l->serve->title, prefix);
+	if (msg_send(LEASE_FD_CONTROL, &ready, sizeof(ready), 0) == -1)
+		l->stopping = true; /* nobody is there any more */
+	return 0;
+}
+
+static bool
+span_valid(const struct lease_msg *msg, struct lease_span span)
+{
+	/* A head ends with an empty line, so no span touches its end. */
+	return span.len == 0 || (uint32_t)span.off + span.len < msg->head_len;
+}
+
+static const struct lease_field *
+lease_fields(const struct lease_msg *msg)
+{
+	return (const struct lease_field *)((const char *)msg +
+	    msg->header_len);
+}
+
+static const char *
+lease_path(const struct lease_msg *msg)
+{
+	return (const char *)(lease_fields(msg) + msg->field_count);
+}
+
+/* Whether the message's lengths and offsets agree with its size. */
+static bool
+lease_valid(const struct lease_msg *msg, size_t len)
+{
+	const struct lease_field *fields;
+	size_t size;
+	uint16_t i;
+
+	if (msg->header_len < sizeof(*msg) || msg->header_len % 2 != 0 ||
+	    msg->field_count > LEASE_FIELDS_MAX || msg->path_len == 0 ||
+	    msg->path_len > LEASE_PATH_MAX || msg->prefix_len > msg->path_len ||
+	    msg->head_len == 0 || msg->head_len > LEASE_HEAD_MAX)
+		return false;
+	size = msg->header_len + msg->field_count * sizeof(*fields) +
+	    msg->path_len;
+	if (msg->flags & LEASE_REPLAY)
+		size += msg->head_len;
+	if (len != size || !span_valid(msg, msg->method) ||
+	    !span_valid(msg, msg->target) || !span_valid(msg, msg->query) ||
+	    !span_valid(msg, msg->host))
+		return false;
+	fields = lease_fields(msg);
+	for (i = 0; i < msg->field_count; i++)
+		if (!span_valid(msg, fields[i].name) ||
+		    !span_valid(msg, fields[i].value))
+			return false;
+	return true;
+}
+
+/* Gets the head and makes the request of it; -1: the client left. */
+static int
+lease_open(struct leased *l, int fd)
+{
+	const struct lease_msg *msg = l->msg;
+	const char *path = lease_path(msg);
+	struct poold_request *req = l->serve->req;
+	struct request_index index = { .method = msg->method,
+		.target = msg->target, .query = msg->query, .host = msg->host,
+		.fields = lease_fields(msg), .field_count = msg->field_count,
+		.body_len = msg->body_len,
+		.minor = msg->flags & LEASE_HTTP10 ? 0 : 1,
+		.keep = (msg->flags & LEASE_KEEP) != 0,
+		.expect = (msg->flags & LEASE_EXPECT) != 0 };
+
+	req->in.pos = 0;
+	req->in.len = msg->head_len;
+	if (msg->flags & LEASE_REPLAY)
+		memcpy(req->in.buf, path + msg->path_len, msg->head_len);
+	else if (io_recv_exactly(fd, req->in.buf, msg->head_len,
+	    HEAD_TIMEOUT_MS) == -1)
+		return -1;
+	request_open(req, fd, &index, msg->head_len);
+	memcpy(req->path, path, msg->path_len);
+	request_route(req, msg->path_len, msg->prefix_len);
+	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
+	req->peer->client = msg->client;
+	req->peer->local = msg->local;
+	req->peer->local_known = true;
+	req->arrived_ns = msg->accepted_ns;
+	return 0;
+}
+
+/* Answers the request; done says afterwards how that went. */
+static void
+lease_answer(struct leased *l, int fd, struct lease_done *done)
+{
+	struct serve *serve = l->serve;
+	struct poold_request *req = serve->req;
+	struct lease_worker *me = l->me;
+
+	done->flags = LEASE_DONE_CLOSE;
+	if (lease_open(l, fd) == -1)
+		return;
+	req->started_ns = atomic_load_explicit(&me->started_ns,
+	    memory_order_relaxed);
+	title_busy(&serve->title, req, atomic_load_explicit(&me->requests,
+	    memory_order_relaxed), req->started_ns);
+	request_handle(req, serve->handler, serve->arg);
+	if (req->keep)
+		done->flags = LEASE_DONE_KEEP;
+	done->status = (uint16_t)req->response.status;
+	done->bytes = req->response.bytes;
+	counter_add(&me->requests, 1);
+	counter_add(&me->bytes, done->bytes);
+	if (done->status >= 500)
+		counter_add(&me->errors, 1);
+}
+
+/* Tells the scoreboard who has the lease: first of all, since from here on the
+ * request is lost with this process. */
+static void
+lease_own(struct leased *l)
+{
+	const struct lease_msg *msg = l->msg;
+	struct lease_slot *slot;
+	uint64_t now_ns = util_now_ns();
+
+	/* A CHECK has no slot. */
+	if (msg->type == LEASE_LEASE && msg->slot < l->board.slot_count) {
+		slot = (struct lease_slot *)((char *)l->map +
+		    l->board.slot_off + (size_t)msg->slot * l->board.slot_size);
+		atomic_store_explicit(&slot->taken_ns, now_ns,
+		    memory_order_relaxed);
+		atomic_store_explicit(&slot->owner,
+		    LEASE_OWNER(msg->serial, l->worker), memory_order_release);
+	}
+	atomic_store_explicit(&l->me->lease_slot, msg->slot,
+	    memory_order_relaxed);
+	atomic_store_explicit(&l->me->serial, msg->serial,
+	    memory_order_relaxed);
+	atomic_store_explicit(&l->me->started_ns, now_ns,
+	    memory_order_relaxed);
+	state_set(l, LEASE_WORKER_BUSY);
+}
+
+/* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
+static void
+lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
+{
+	const struct lease_msg *msg = l->msg;
+	struct lease_done done = { .type = LEASE_DONE,
+		.flags = LEASE_DONE_REFUSED };
+
+	if (len < sizeof(*msg)) {
+		poold_log(NULL, "a lease of %zu bytes was dropped", len);
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	lease_own(l);
+	done.serial = msg->serial;
+	done.slot = msg->slot;
+	if (fd == -1 || truncated)
+		poold_log(NULL, "lease %llx came without its connection",
+		    (unsigned long long)msg->serial);
+	else if (!lease_valid(msg, len) || (msg->type == LEASE_LEASE &&
+	    msg->slot >= l->board.slot_count))
+		poold_log(NULL, "lease %llx was not understood",
+		    (unsigned long long)msg->serial);
+	else
+		lease_answer(l, fd, &done);
+	/* Closed before DONE: whoever reads that may give the connection to
+	 * another worker. */
+	if (fd != -1)
+		close(fd);
+	while (msg_send(sock, &done, sizeof(done), 0) == -1) {
+		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
+			continue;
+		l->stopping = true; /* nobody is there any more */
+		break;
+	}
+}
+
+/* Takes one message from the queue. */
+static enum taken
+leased_take(struct leased *l)
+{
+	bool truncated;
+	ssize_t n;
+	int fd;
+
+	state_set(l, LEASE_WORKER_TAKING);
+	n = msg_recv_fd(LEASE_FD_QUEUE, l->msg, LEASE_MSG_MAX, MSG_DONTWAIT,
+	    &fd, &truncated);
+	if (n == 0 || (n == -1 && errno == ECONNRESET))
+		return TAKEN_END;
+	if (n == -1) {
+		if (errno == EAGAIN)
+			return TAKEN_NOTHING;
+		poold_log(NULL, "queue: %s", strerror(errno));
+		return TAKEN_ERROR;
+	}
+	if ((size_t)n >= sizeof(l->msg->type) && l->msg->type == LEASE_LEASE)
+		lease_serve(l, (size_t)n, fd, truncated, LEASE_FD_DONE);
+	else if (fd != -1)
+		close(fd); /* not KICK, which has none and needs no answer */
+	return TAKEN_MESSAGE;
+}
+
+/* Reads all that the supervisor has sent. */
+static void
+leased_control(struct leased *l)
+{
+	bool truncated;
+	ssize_t n;
+	int fd;
+
+	for (;;) {
+		n = msg_recv_fd(LEASE_FD_CONTROL, l->msg, LEASE_MSG_MAX,
+		    MSG_DONTWAIT, &fd, &truncated);
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			l->stopping = true; /* the supervisor is gone */
+			return;
+		}
+		if ((size_t)n >= sizeof(l->msg->type) &&
+		    l->msg->type == LEASE_CHECK) {
+			lease_serve(l, (size_t)n, fd, truncated,
+			    LEASE_FD_CONTROL);
+			continue;
+		}
+		if (fd != -1)
+			close(fd);
+		if ((size_t)n < sizeof(struct lease_signal))
+			continue;
+		if (l->msg->type == LEASE_GO)
+			l->going = true;
+		else if (l->msg->type == LEASE_STOP)
+			l->stopping = true;
+	}
+}
+
+/*
+ * Puts the queue into the epoll set.  The kernel wakes the first of the
+ * waiting sets; who is added anew stands last, so adding it whenever idle
+ * begins gives exact round-robin.  A message that came since the queue was
+ * found empty makes the new entry ready at once.
+ */
+static void
+queue_watch(struct leased *l)
+{
+	if (l->queued && (l->board.flags & LEASE_BALANCE_HOT))
+		return;
+	if (l->queued)
+		(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, LEASE_FD_QUEUE, NULL);
+	l->queued = epoll_add(l->epoll, LEASE_FD_QUEUE,
+	    EPOLLIN | EPOLLEXCLUSIVE) == 0;
+}
+
+static int
+leased_wait(struct leased *l)
+{
+	struct epoll_event events[3];
+	int i, n, timeout_ms;
+
+	if (l->going) {
+		state_set(l, LEASE_WORKER_IDLE);
+		queue_watch(l);
+		if (!l->queued)
+			return -1;
+	}
+	timeout_ms = title_idle(&l->serve->title,
+	    atomic_load_explicit(&l->me->requests, memory_order_relaxed),
+	    util_now_ns());
+	n = epoll_wait(l->epoll, events, 3, timeout_ms);
+	if (n == -1 && errno != EINTR)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (events[i].data.fd == LEASE_FD_CONTROL)
+			leased_control(l);
+	return 0;
+}
+
+/* Leaves the queue.  A wake-up that was given to this process is not passed on
+ * to another, so what the queue holds is served here. */
+static void
+leased_drain(struct leased *l)
+{
+	if (!l->going)
+		return;
+	if (l->queued)
+		(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, LEASE_FD_QUEUE, NULL);
+	while (leased_take(l) == TAKEN_MESSAGE)
+		;
+}
+
+static int
+leased_loop(struct leased *l)
+{
+	enum taken taken;
+
+	while (!l->stopping && !serve_stopping()) {
+		/* The word spares a busy worker a system call a request. */
+		if (atomic_load_explicit(&l->me->control,
+		    memory_order_acquire) == LEASE_CONTROL_LOOK) {
+			leased_control(l);
+			if (l->stopping)
+				break;
+		}
+		taken = l->going ? leased_take(l) : TAKEN_NOTHING;
+		if (taken == TAKEN_END)
+			return 0;
+		if (taken == TAKEN_ERROR ||
+		    (taken == TAKEN_NOTHING && leased_wait(l) == -1))
+			return EX_OSERR;
+	}
+	leased_drain(l);
+	return 0;
+}
+
+int
+leased_serve(struct serve *serve)
+{
+	struct leased l = { .serve = serve, .epoll = -1 };
+	int status;
+
+	serve->req->leased = true;
+	if ((status = environment_check()) == 0 &&
+	    (status = board_open(&l)) == 0 && (status = leased_open(&l)) == 0) {
+		status = leased_loop(&l);
+		state_set(&l, LEASE_WORKER_NONE);
+	}
+	if (l.map != NULL)
+		munmap(l.map, (size_t)l.board.size);
+	if (l.epoll != -1)
+		close(l.epoll);
+	free(l.msg);
+	return status;
+}

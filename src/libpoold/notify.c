@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* Tells the service manager how this process is (sd_notify(3)). */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "libpoold/internal.h"
+
+static struct {
+	struct sockaddr_un address;
+	socklen_t len; /* 0: nobody asked */
+} manager;
+
+void
+notify_open(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t len;
+
+	manager.len = 0;
+	if (path == NULL)
+		return;
+	len = strlen(path);
+	if (len > 1 && len < sizeof(manager.address.sun_path) &&
+	    (path[0] == '/' || path[0] == '@')) {
+		memset(&manager.address, 0, sizeof(manager.address));
+		manager.address.sun_family = AF_UNIX;
+		memcpy(manager.address.sun_path, path, len);
+		manager.len = (socklen_t)(offsetof(struct sockaddr_un,
+		    sun_path) + len);
+		if (path[0] == '@') /* an abstract name */
+			manager.address.sun_path[0] = '\0';
+		else
+			manager.len++;
+	}
+	unsetenv("NOTIFY_SOCKET");
+}
+
+void
+notify_send(const char *state)
+{
+	int sock;
+
+	if (manager.len == 0)
+		return;
+	/* Messages are rare: nothing is gained by keeping the socket. */
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock == -1)
+		return;
+	if (sendto(sock, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+	    (const struct sockaddr *)&manager.address, manager.len) == -1)
+		poold_log(NULL, "cannot notify the service manager: %s",
+		    strerror(errno));
+	close(sock);
+}

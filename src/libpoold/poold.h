@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * libpoold: write a worker for poold in C.
+ *
+ *	static void hello(struct poold_request *req, void *arg)
+ *	{
+ *		poold_respond(req, 200, "text/plain", "hello\n", 6);
+ *	}
+ *	int main(int argc, char **argv)
+ *	{
+ *		return poold_serve(argc, argv, hello, NULL);
+ *	}
+ *
+ * See libpoold(3).
+ */
+#ifndef POOLD_H
+#define POOLD_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define POOLD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define POOLD_PRINTF(fmt, args)
+#endif
+
+/* One request and its response.  Valid until the handler returns. */
+struct poold_request;
+
+/*
+ * Answers one request.  Called for one request at a time.  A handler that
+ * returns without having begun a response causes a 500; one that returns in
+ * the middle of a response with a declared length cuts the connection.
+ */
+typedef void (*poold_handler)(struct poold_request *req, void *arg);
+
+/*
+ * Serves requests with handler until told to stop, then returns 0.
+ *
+ * Started by poold (POOLD_PROTOCOL in the environment) it answers leased
+ * requests; with LISTEN_FDS it accepts from the inherited listening sockets;
+ * otherwise argv[argc - 1] says where to listen: PORT (on 127.0.0.1),
+ * ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH.  Programs with options of their
+ * own parse them first (getopt moves them to the front of argv).
+ * argv[0] and argv are used for the process title.
+ *
+ * Returns an exit status of sysexits(3) when it could not serve: 64 (no or bad
+ * address), 69 (cannot listen), 71 (system call failed), 76 (environment not
+ * understood); the reason was given to the log function.
+ */
+int poold_serve(int argc, char **argv, poold_handler handler, void *arg);
+
+/* Makes poold_serve return after the current request.  Async-signal-safe. */
+void poold_stop(void);
+
+/*
+ * The request.  Strings are NUL-terminated, owned by the request, and never
+ * NULL where not said otherwise.
+ */
+const char *poold_method(const struct poold_request *req);
+const char *poold_target(const struct poold_request *req);   /* as sent */
+const char *poold_path(const struct poold_request *req);     /* canonical */
+const char *poold_route(const struct poold_request *req);    /* matched prefix */
+const char *poold_path_info(const struct poold_request *req); /* path after it */
+const char *poold_query(const struct poold_request *req);    /* raw; "" if none */
+const char *poold_host(const struct poold_request *req);     /* authority; "" */
+int poold_http_minor(const struct poold_request *req);	     /* 0 or 1 */
+/* The first query parameter of this name, decoded; NULL when there is none.
+ * A parameter without "=" has the value "". */
+const char *poold_param(struct poold_request *req, const char *name);
+/* The first field of a form body (application/x-www-form-urlencoded), decoded;
+ * NULL when there is none, or the body is no form, or is over 64 KiB. */
+const char *poold_form(struct poold_request *req, const char *name);
+/* The value of the first header field of this name (any case), or NULL. */
+const char *poold_header(struct poold_request *req, const char *name);
+/* Field number index, from 0, in the order of the request; false past the
+ * last one. */
+bool poold_header_at(struct poold_request *req, size_t index,
+    const char **name, const char **value);
+
+const char *poold_client_address(const struct poold_request *req);
+int poold_client_port(const struct poold_request *req); /* 0 on unix */
+const char *poold_local_address(const struct poold_request *req);
+int poold_local_port(const struct poold_request *req); /* 0 on unix */
+const char *poold_request_id(const struct poold_request *req); /* 32 hex */
+/* Microseconds between the arrival of the head and the start of handler. */
+uint64_t poold_queue_us(const struct poold_request *req);
+
+/*
+ * The body.  Length in bytes; 0 when there is none, -1 when it is chunked.
+ */
+int64_t poold_body_length(const struct poold_request *req);
+/*
+ * Reads the whole body, at most max bytes; *len is its length.  The buffer
+ * belongs to the request and has a NUL behind its end.  NULL with errno:
+ * EMSGSIZE larger than max (nothing more can be read), EBADMSG broken chunked
+ * coding, ECONNRESET the client left or stalled, ENOMEM.  A later call gives
+ * the same buffer.
+ */
+const void *poold_body(struct poold_request *req, size_t max, size_t *len);
+/* Reads up to size bytes of the body; 0 at its end; -1 with errno as above. */
+ssize_t poold_read(struct poold_request *req, void *buf, size_t size);
+
+/*
+ * The response.  Functions return 0, or -1 with errno: EPIPE or ECONNRESET
+ * (the client left; the handler may stop), EALREADY (a response was begun),
+ * EINVAL (a bad name, value or status), EMSGSIZE (header over 16 KiB).
+ */
+
+/* Adds a field to the response that has not begun.  Content-Length,
+ * Transfer-Encoding, Connection and Date are the library's and refused. */
+int poold_set_header(struct poold_request *req, const char *name,
+    const char *value);
+/* A whole response.  type may be NULL (no Content-Type). */
+int poold_respond(struct poold_request *req, int status, const char *type,
+    const void *body, size_t len);
+/* application/problem+json (RFC 9457) with type "about:blank", the status's
+ * title and a formatted detail. */
+int poold_problem(struct poold_request *req, int status, const char *fmt, ...)
+    POOLD_PRINTF(3, 4);
+/* A whole response from an open file, from its byte offset on, by sendfile.
+ * The caller keeps fd. */
+int poold_respond_file(struct poold_request *req, int status,
+    const char *type, int fd, off_t offset, uint64_t len);
+/* A streamed response: start, write as often as needed, end.  length -1:
+ * unknown (chunked for HTTP/1.1, until close for 1.0). */
+int poold_start(struct poold_request *req, int status, const char *type,
+    int64_t length);
+int poold_write(struct poold_request *req, const void *buf, size_t len);
+int poold_end(struct poold_request *req);
+
+/* One line to the log (stderr), with the request id when req is not NULL. */
+void poold_log(struct poold_request *req, const char *fmt, ...)
+    POOLD_PRINTF(2, 3);
+/* Where log lines go instead: fn gets a line without newline.  NULL: stderr. */
+void poold_set_log(void (*fn)(const char *line, void *arg), void *arg);
+
+/* Formats t as an IMF-fixdate (RFC 9110 section 5.6.7), 29 characters. */
+#define POOLD_DATE_SIZE 30
+void poold_format_date(time_t t, char buf[POOLD_DATE_SIZE]);
+/* Parses a date in any of the three formats of RFC 9110; -1 when it is none. */
+time_t poold_parse_date(const char *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

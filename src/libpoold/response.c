@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The response: composed in bounded buffers, sent with as few system calls as
+ * possible.  The head waits for the first bytes of the body.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "libpoold/internal.h"
+
+void
+response_reset(struct response *r)
+{
+	/* Not the buffers. */
+	r->state = RESPONSE_NONE;
+	r->status = 0;
+	r->sized = r->chunked = r->bodyless = r->head_pending = false;
+	r->left = r->bytes = 0;
+	r->own = 0;
+	r->head_len = r->fields_len = 0;
+}
+
+int
+response_timeout_ms(const struct poold_request *req)
+{
+	return req->leased ? LEASED_WRITE_TIMEOUT_MS : WRITE_TIMEOUT_MS;
+}
+
+/* A token (RFC 9110 section 5.6.2). */
+static bool
+name_valid(const char *name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+	char c;
+
+	if (*name == '\0')
+		return false;
+	for (; (c = *name) != '\0'; name++)
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && strchr(others, c) == NULL)
+			return false;
+	return true;
+}
+
+/* Nothing that could end a field and begin another. */
+static bool
+value_valid(const char *value)
+{
+	unsigned char c;
+
+	for (; (c = (unsigned char)*value) != '\0'; value++)
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	return true;
+}
+
+static int
+field_append(struct response *r, const char *name, const char *value)
+{
+	size_t name_len = strlen(name), value_len = strlen(value);
+	size_t room = sizeof(r->fields) - r->fields_len - 2; /* CRLF behind all */
+	char *p = r->fields + r->fields_len;
+
+	if (name_len > room || value_len > room ||
+	    name_len + value_len + 4 > room) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memcpy(p, name, name_len);
+	p += name_len;
+	memcpy(p, ": ", 2);
+	memcpy(p + 2, value, value_len);
+	memcpy(p + 2 + value_len, "\r\n", 2);
+	r->fields_len += name_len + value_len + 4;
+	return 0;
+}
+
+int
+poold_set_header(struct poold_request *req, const char *name, const char *value)
+{
+	static const char *const ours[] = { "Content-Length",
+		"Transfer-Encoding", "Connection", "Date" };
+	struct response *r = &req->response;
+	size_t i;
+
+	if (r->state != RESPONSE_NONE) {
+		errno = EALREADY;
+		return -1;
+	}
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strcasecmp(name, ours[i]) == 0)
+			name = "";
+	if (!name_valid(name) || !value_valid(value)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (field_append(r, name, value) == -1)
+		return -1;
+	if (strcasecmp(name, "Content-Type") == 0)
+		r->own |= RESPONSE_OWN_TYPE;
+	else if (strcasecmp(name, "X-Request-Id") == 0)
+		r->own |= RESPONSE_OWN_ID;
+	return 0;
+}
+
+/* The fixed part of a head fits by its limits: RESPONSE_FIXED_MAX is larger
+ * than the longest of each line together. */
+static void
+put(struct response *r, const char *text)
+{
+	size_t len = strlen(text);
+
+	assert(len <= sizeof(r->head) - r->head_len);
+	memcpy(r->head + r->head_len, text, len);
+	r->head_len += len;
+}
+
+/* The digits of n in base 10 or 16, at the end of buf. */
+#define DIGITS_SIZE 21
+static const char *
+digits(uint64_t n, unsigned base, char buf[DIGITS_SIZE])
+{
+	size_t i = DIGITS_SIZE - 1;
+
+	buf[i] = '\0';
+	do
+		buf[--i] = "0123456789abcdef"[n % base];
+	while ((n /= base) > 0);
+	return buf + i;
+}
+
+static void
+head_compose(struct poold_request *req)
+{
+	struct response *r = &req->response;
+	char buf[DIGITS_SIZE];
+
+	put(r, "HTTP/1.1 ");
+	put(r, digits((unsigned)r->status, 10, buf));
+	put(r, " ");
+	put(r, http_reason((unsigned)r->status));
+	put(r, "\r\nDate: ");
+	put(r, date_now(req));
+	if (r->chunked)
+		put(r, "\r\nTransfer-Encoding: chunked");
+	else if (r->sized && r->status != 204 && r->status != 304) {
+		put(r, "\r\nContent-Length: ");
+		put(r, digits(r->left, 10, buf));
+	}
+	if (!req->keep)
+		put(r, "\r\nConnection: close");
+	else if (req->minor == 0)
+		put(r, "\r\nConnection: keep-alive");
+	if (!(r->own & RESPONSE_OWN_ID)) {
+		put(r, "\r\nX-Request-Id: ");
+		put(r, req->id);
+	}
+	put(r, "\r\n");
+	memcpy(r->fields + r->fields_len, "\r\n", 2);
+	r->fields_len += 2;
+}
+
+/* Begins a response; length -1: unknown. */
+static int
+response_begin(struct poold_request *req, int status, const char *type,
+    int64_t length)
+{
+	struct response *r = &req->response;
+
+	if (r->state != RESPONSE_NONE) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (status < 200 || status > 599 || length < -1 ||
+	    (type != NULL && !value_valid(type))) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (type != NULL && !(r->own & RESPONSE_OWN_TYPE) &&
+	    field_append(r, "Content-Type", type) == -1)
+		return -1;
+	r->state = RESPONSE_BEGUN;
+	r->status = status;
+	r->bodyless = req->is_head || status == 204 || status == 304;
+	r->sized = length >= 0;
+	r->left = r->sized ? (uint64_t)length : 0;
+	r->chunked = !r->sized && !r->bodyless && req->minor >= 1;
+	/* Without a length and chunks, the end of file ends the body. */
+	if (!r->sized && !r->chunked && !r->bodyless)
+		req->keep = false;
+	req->keep = req->keep && body_keeps(req);
+	head_compose(req);
+	r->head_pending = true;
+	if (r->bodyless)
+		r->left = 0;
+	return 0;
+}
+
+static int
+response_broken(struct response *r)
+{
+	r->state = RESPONSE_BROKEN;
+	if (errno != EPIPE && errno != EIO)
+		errno = ECONNRESET;
+	return -1;
+}
+
+/*
+ * Sends the head if it still waits, then the parts of the body in iov behind
+ * its first two places, which are kept free for the head.
+ */
+static int
+response_send(struct poold_request *req, struct iovec *iov, int count,
+    int flags)
+{
+	struct response *r = &req->response;
+
+	if (r->head_pending) {
+		iov[0].iov_base = r->head;
+		iov[0].iov_len = r->head_len;
+		iov[1].iov_base = r->fields;
+		iov[1].iov_len = r->fields_len;
+		r->head_pending = false;
+	} else {
+		iov += 2;
+		count -= 2;
+	}
+	if (io_send(req->fd, iov, count, flags, response_timeout_ms(req),
+	    &r->bytes) == -1)
+		return response_broken(r);
+	return 0;
+}
+
+static void
+part_set(struct iovec *part, const void *buf, size_t len)
+{
+	part->iov_base = (void *)(uintptr_t)buf; /* sendmsg only reads it */
+	part->iov_len = len;
+}
+
+int
+poold_respond(struct poold_request *req, int status, const char *type,
+    const void *body, size_t len)
+{
+	struct response *r = &req->response;
+	struct iovec iov[3];
+
+	if (response_begin(req, status, type, (int64_t)len) == -1)
+		return -1;
+	part_set(&iov[2], body, len);
+	if (response_send(req, iov, r->bodyless || len == 0 ? 2 : 3, 0) == -1)
+		return -1;
+	r->left = 0;
+	r->state = RESPONSE_DONE;
+	return 0;
+}
+
+int
+poold_respond_file(struct poold_request *req, int status, const char *type,
+    int fd, off_t offset, uint64_t len)
+{
+	struct response *r = &req->response;
+	struct iovec iov[2];
+	bool body;
+
+	if (len > INT64_MAX || offset < 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (response_begin(req, status, type, (int64_t)len) == -1)
+		return -1;
+	body = len > 0 && !r->bodyless;
+	if (response_send(req, iov, 2, body ? MSG_MORE : 0) == -1)
+		return -1;
+	if (body && io_send_file(req->fd, fd, offset, len,
+	    response_timeout_ms(req), &r->bytes) == -1)
+		return response_broken(r);
+	r->left = 0;
+	r->state = RESPONSE_DONE;
+	return 0;
+}
+
+int
+poold_start(struct poold_request *req, int status, const char *type,
+    int64_t length)
+{
+	return response_begin(req, status, type, length);
+}
+
+/* Whether poold_start came before and nothing went wrong since. */
+static int
+response_check(const struct response *r)
+{
+	if (r->state == RESPONSE_BEGUN)
+		return 0;
+	errno = r->state == RESPONSE_BROKEN ? EPIPE :
+	    r->state == RESPONSE_DONE ? EALREADY : EINVAL;
+	return -1;
+}
+
+int
+poold_write(struct poold_request *req, const void *buf, size_t len)
+{
+	struct response *r = &req->response;
+	struct iovec iov[5];
+	char size[DIGITS_SIZE], line[DIGITS_SIZE + 2];
+	int count = 2;
+
+	if (response_check(r) == -1)
+		return -1;
+	if (r->sized && !r->bodyless && len > r->left) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (r->bodyless || len == 0)
+		return r->head_pending ? response_send(req, iov, 2, 0) : 0;
+	if (r->chunked) {
+		strlcpy(line, digits(len, 16, size), sizeof(line));
+		strlcat(line, "\r\n", sizeof(line));
+		part_set(&iov[count++], line, strlen(line));
+	}
+	part_set(&iov[count++], buf, len);
+	if (r->chunked)
+		part_set(&iov[count++], "\r\n", 2);
+	if (r->sized)
+		r->left -= len;
+	return response_send(req, iov, count, 0);
+}
+
+int
+poold_end(struct poold_request *req)
+{
+	struct response *r = &req->response;
+	struct iovec iov[3];
+	int count = 2;
+
+	if (response_check(r) == -1)
+		return -1;
+	if (r->left > 0) {
+		r->state = RESPONSE_BROKEN;
+		errno = EINVAL;
+		return -1;
+	}
+	if (r->chunked)
+		part_set(&iov[count++], "0\r\n\r\n", 5);
+	if ((r->head_pending || r->chunked) &&
+	    response_send(req, iov, count, 0) == -1)
+		return -1;
+	r->state = RESPONSE_DONE;
+	return 0;
+}
