@@ -21,6 +21,7 @@
 
 #define TITLE_INTERVAL_NS (250 * MS_NS)
 #define FLUSH_INTERVAL_NS (50 * MS_NS)
+#define ORPHAN_TIMEOUT_NS (30000 * MS_NS) /* without a supervisor */
 
 /* --- title, logs ------------------------------------------------------- */
 
@@ -258,21 +259,33 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	}
 }
 
-/* The supervisor died: finish what is there, then exit. */
+static void
+on_orphan_timer(void *owner)
+{
+	struct router *router = owner;
+
+	log_warn("giving %u connections up", router->connection_count);
+	loop_stop(&router->loop);
+}
+
+/* The supervisor is done with us, or died: then finish what is there. */
 static void
 on_end(void *owner)
 {
 	struct router *router = owner;
 
+	channel_close(&router->supervisor);
+	router->orphaned = true;
+	if (router->drained) {
+		loop_stop(&router->loop);
+		return;
+	}
 	log_error("the supervisor is gone; finishing %u connections",
 	    router->connection_count);
-	router->orphaned = true;
-	channel_close(&router->supervisor);
-	if (router->drained)
-		loop_stop(&router->loop);
+	loop_timer_set(&router->loop, &router->orphan_timer,
+	    router->loop.now_ns + ORPHAN_TIMEOUT_NS);
 	drain(router);
-	if (router->drained)
-		loop_stop(&router->loop);
+	router_drain_check(router);
 }
 
 /* --- start ------------------------------------------------------------- */
@@ -301,6 +314,8 @@ router_new(void)
 	sink_open(&router->access_log, -1);
 	router->flush_timer.fn = on_flush_timer;
 	router->flush_timer.owner = router;
+	router->orphan_timer.fn = on_orphan_timer;
+	router->orphan_timer.owner = router;
 	router->title_timer.fn = show_title;
 	router->title_timer.owner = router;
 	router->supervisor.owner = router;

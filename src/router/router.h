@@ -59,6 +59,7 @@ struct router {
 	struct sink access_log;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
+	struct loop_timer orphan_timer;
 	struct router_stats stats;
 	struct http_head head;	/* of the request in work */
 	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */

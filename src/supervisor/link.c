@@ -427,4 +427,6 @@ link_stop(struct link *link, bool by_force)
 	if (by_force && link->pid != 0)
 		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
 	channel_close(&link->channel);
+	/* nobody is left to settle the leases of those that died */
+	service_workers_event(&link->supervisor->services, WORKER_ON_SETTLED);
 }

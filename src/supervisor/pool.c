@@ -192,6 +192,16 @@ tell_router(struct pool *pool, uint32_t type)
 		    sizeof(role), NULL, 0);
 }
 
+void
+pool_workers_event(struct pool *pool, enum worker_event event)
+{
+	pool->held = true;
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		worker_event(&pool->workers[i], event);
+	pool->held = false;
+	pool_check_empty(pool);
+}
+
 static void
 do_drain(struct pool *pool)
 {
@@ -199,11 +209,7 @@ do_drain(struct pool *pool)
 	 * queued: workers serve that, then exit */
 	if (pool->queue[POOL_ROUTER_END] != -1)
 		shutdown(pool->queue[POOL_ROUTER_END], SHUT_WR);
-	pool->held = true;
-	for (uint32_t i = 0; i < pool->worker_count; i++)
-		worker_event(&pool->workers[i], WORKER_ON_STOP);
-	pool->held = false;
-	pool_check_empty(pool);
+	pool_workers_event(pool, WORKER_ON_STOP);
 }
 
 static void

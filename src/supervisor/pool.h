@@ -65,6 +65,8 @@ void pool_worker_failed(struct pool *pool, const char *why);
 /* A slot has no process and gets none: the last one ends a draining pool. */
 void pool_check_empty(struct pool *pool);
 
+/* The event for each of its workers; then it may be freed. */
+void pool_workers_event(struct pool *pool, enum worker_event event);
 /* Whether a worker that died is to be replaced. */
 bool pool_wants_workers(const struct pool *pool);
 

@@ -80,6 +80,21 @@ service_find_pool(struct services *services, uint32_t id)
 }
 
 void
+service_workers_event(struct services *services, enum worker_event event)
+{
+	struct service *service, *next_service;
+	struct pool *pool, *next;
+
+	TAILQ_FOREACH_SAFE(service, services, entry, next_service)
+		for (pool = TAILQ_FIRST(&service->pools); pool != NULL;
+		     pool = next) {
+			/* the last pool takes the service along */
+			next = TAILQ_NEXT(pool, entry);
+			pool_workers_event(pool, event);
+		}
+}
+
+void
 service_count(struct services *services, unsigned *configured,
     unsigned *worker_count)
 {

@@ -30,6 +30,9 @@ void service_drop_if_unused(struct services *services, struct service *service);
 struct worker *service_find_worker(struct services *services, pid_t pid);
 struct pool *service_find_pool(struct services *services, uint32_t id);
 
+/* The event for every worker of every pool. */
+void service_workers_event(struct services *services, enum worker_event event);
+
 /* Of all services: those configured (with a serving pool), and processes. */
 void service_count(struct services *services, unsigned *configured,
     unsigned *worker_count);

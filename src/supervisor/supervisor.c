@@ -99,22 +99,6 @@ stop_pools(struct supervisor *supervisor, bool only_inherited)
 }
 
 static void
-kill_workers(struct supervisor *supervisor)
-{
-	struct service *service;
-	struct pool *pool;
-
-	TAILQ_FOREACH(service, &supervisor->services, entry)
-		TAILQ_FOREACH(pool, &service->pools, entry) {
-			pool->held = true;
-			for (uint32_t i = 0; i < pool->worker_count; i++)
-				worker_event(&pool->workers[i],
-				    WORKER_ON_KILL);
-			pool->held = false;
-		}
-}
-
-static void
 stop_workers(struct supervisor *supervisor)
 {
 	supervisor->phase = SUPERVISOR_STOPPING;
@@ -131,7 +115,7 @@ on_stop_timer(void *owner)
 
 	log_warn("stop_timeout is over: ending what is left");
 	link_stop(&supervisor->link, true);
-	kill_workers(supervisor);
+	service_workers_event(&supervisor->services, WORKER_ON_KILL);
 	stop_workers(supervisor);
 }
 

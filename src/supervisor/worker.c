@@ -405,7 +405,10 @@ do_bury(struct worker *worker)
 		    &lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
 	supervisor_title_touch(worker->pool->supervisor);
 	supervisor_reap_strangers(worker->pool->supervisor);
-	if (!pool_is_leased(worker->pool))
+	/* without a router there is nobody to settle leases; last, since it may
+	 * be the end of the pool */
+	if (!pool_is_leased(worker->pool) ||
+	    worker->pool->supervisor->link.stopping)
 		worker_event(worker, WORKER_ON_SETTLED);
 }
 
