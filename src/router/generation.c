@@ -19,7 +19,12 @@
 #include "router/service.h"
 
 #define UNCLAIMED_NS	(5 * MS_NS) /* then a worker that says idle is kicked */
-#define SHORT_SERVICE_NS (5 * MS_NS) /* below: a lease is prefetched */
+/* Leases beyond what workers can answer at once are sent ahead while requests
+ * are short: as many as are answered within so long, so that a busy worker
+ * finds its next one without waiting for us. */
+#define PREFETCH_NS	(MS_NS / 2)
+#define PREFETCH_MAX	16 /* for each worker */
+#define SHORT_SERVICE_NS (5 * MS_NS) /* one is sent ahead up to this */
 #define DONE_BATCHES	8 /* of MSG_RECV_MAX messages, for one wake-up */
 
 /* --- the scoreboard ---------------------------------------------------- */
@@ -41,6 +46,18 @@ owner_of(struct generation *generation, const struct request *request)
 	if (!LEASE_OWNER_IS(owner, request->msg.serial))
 		return UINT32_MAX;
 	return LEASE_OWNER_WORKER(owner);
+}
+
+uint64_t
+generation_taken_ns(const struct request *request)
+{
+	struct generation *generation = request->generation;
+	uint64_t ns = atomic_load_explicit(
+	    &slot_of(generation, request)->taken_ns, memory_order_relaxed);
+
+	if (ns < request->leased_ns || ns > generation->router->loop.now_ns)
+		return request->leased_ns;
+	return ns;
 }
 
 static uint32_t
@@ -105,6 +122,17 @@ end_lost(struct generation *generation, struct request *request, bool taken,
 		service_lost(request, taken, timed_out);
 }
 
+static uint32_t
+prefetch(const struct generation *generation)
+{
+	uint64_t count;
+
+	if (generation->mean_ns >= SHORT_SERVICE_NS)
+		return 0;
+	count = 1 + PREFETCH_NS / (generation->mean_ns + 1);
+	return count < PREFETCH_MAX ? (uint32_t)count : PREFETCH_MAX;
+}
+
 bool
 generation_has_room(const struct generation *generation)
 {
@@ -113,9 +141,8 @@ generation_has_room(const struct generation *generation)
 	if (generation->sending_over || generation->ready == 0 ||
 	    generation->free_count == 0)
 		return false;
-	if (generation->mean_ns < SHORT_SERVICE_NS)
-		limit += generation->ready;
-	return generation->lease_count < limit;
+	return generation->lease_count <
+	    limit + generation->ready * prefetch(generation);
 }
 
 static void
@@ -213,7 +240,9 @@ forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 static void
 update_mean(struct generation *generation, const struct request *request)
 {
-	uint64_t took_ns = util_now_ns() - request->leased_ns;
+	uint64_t now_ns = generation->router->loop.now_ns;
+	uint64_t taken_ns = generation_taken_ns(request);
+	uint64_t took_ns = now_ns > taken_ns ? now_ns - taken_ns : 0;
 
 	generation->mean_ns = (generation->mean_ns * 7 + took_ns) / 8;
 }
@@ -231,12 +260,13 @@ handle_done(struct generation *generation, const struct lease_done *done,
 		forged(generation, done, sender);
 		return;
 	}
+	if (request->connection != NULL)
+		update_mean(generation, request);
 	remove_lease(generation, request);
 	if (request->connection == NULL) { /* adopted */
 		request_free(request);
 		return;
 	}
-	update_mean(generation, request);
 	service_done(request, done, sender);
 }
 

@@ -71,6 +71,10 @@ bool generation_has_room(const struct generation *generation);
  */
 int generation_lease(struct generation *generation, struct request *request);
 
+/* When a worker took the lease, CLOCK_MONOTONIC: what the worker says, as far
+ * as it can be true; else when it was sent. */
+uint64_t generation_taken_ns(const struct request *request);
+
 void generation_worker_ready(struct generation *generation, uint32_t worker,
     pid_t pid);
 /* It was told to stop: no capacity any more, but still its leases' owner. */

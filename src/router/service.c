@@ -180,20 +180,6 @@ service_give_up(struct service *service)
 	}
 }
 
-static uint64_t
-taken_ns(const struct request *request)
-{
-	struct generation *generation = request->generation;
-	uint64_t ns = atomic_load_explicit(
-	    &lease_slot_at(generation->board, request->msg.slot)->taken_ns,
-	    memory_order_relaxed);
-
-	/* the worker wrote it: believe it as far as it can be true */
-	if (ns < request->leased_ns || ns > generation->router->loop.now_ns)
-		return request->leased_ns;
-	return ns;
-}
-
 static void
 refused_by_worker(struct request *request)
 {
@@ -216,7 +202,7 @@ service_done(struct request *request, const struct lease_done *done,
 		return;
 	}
 	access_log_request(connection->router, request, done->status,
-	    done->bytes, sender, taken_ns(request));
+	    done->bytes, sender, generation_taken_ns(request));
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
@@ -310,7 +296,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 	case FATE_CUT:
 		stats->lost_cut++;
 		access_log_request(request->service->router, request, 502, 0, 0,
-		    taken_ns(request));
+		    generation_taken_ns(request));
 		connection_cut(request->connection);
 		request_free(request);
 		break;

@@ -15,8 +15,10 @@
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
-/* Leases of an earlier router and prefetched ones need slots of their own. */
+/* Leases that are sent ahead, and those of an earlier router, need slots of
+ * their own. */
 #define EXTRA_SLOTS 16
+#define AHEAD_SLOTS 16 /* for each worker */
 
 static uint64_t
 align64(uint64_t n)
@@ -27,8 +29,12 @@ align64(uint64_t n)
 static void
 fill_board(struct lease_scoreboard *board, const struct pool *pool)
 {
-	uint32_t slots = (uint32_t)(2 * pool->config->workers *
-	    pool->config->concurrency) + EXTRA_SLOTS;
+	uint64_t slots = (uint64_t)pool->config->workers *
+	    (2 * (uint64_t)pool->config->concurrency + AHEAD_SLOTS) +
+	    EXTRA_SLOTS;
+
+	if (slots > LEASE_SLOTS_MAX)
+		slots = LEASE_SLOTS_MAX;
 
 	board->magic = LEASE_MAGIC;
 	board->protocol = LEASE_PROTOCOL;
@@ -38,11 +44,11 @@ fill_board(struct lease_scoreboard *board, const struct pool *pool)
 	board->worker_count = pool->worker_count;
 	board->worker_off = (uint32_t)align64(sizeof(*board));
 	board->worker_size = sizeof(struct lease_worker);
-	board->slot_count = slots;
+	board->slot_count = (uint32_t)slots;
 	board->slot_off = board->worker_off +
 	    board->worker_count * board->worker_size;
 	board->slot_size = sizeof(struct lease_slot);
-	board->size = board->slot_off + (uint64_t)slots * board->slot_size;
+	board->size = board->slot_off + slots * board->slot_size;
 }
 
 /* Sealed in size: a worker that shrank it would kill router and supervisor by

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+/* The state x event tables of workers and pools: every cell, and what must
+ * hold on every path through them. */
+#include <check.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "supervisor/life.h"
+
+/* What has a process? */
+static int
+has_process(unsigned state)
+{
+	return state == WORKER_STARTING || state == WORKER_RUNNING ||
+	    state == WORKER_STOPPING || state == WORKER_KILLED;
+}
+
+static struct worker_step
+step(enum worker_state state, enum worker_event event)
+{
+	return worker_life[state][event];
+}
+
+#define ck_step(state, event, then, does)                                      \
+	do {                                                                   \
+		struct worker_step s = step(WORKER_##state, WORKER_ON_##event); \
+                                                                               \
+		ck_assert_int_eq(s.next, WORKER_##then);                       \
+		ck_assert_int_eq(s.action, WORKER_DO_##does);                  \
+	} while (0)
+
+START_TEST(a_worker_starts_gets_ready_and_leaves)
+{
+	ck_step(EMPTY, START, STARTING, SPAWN);
+	ck_step(STARTING, READY, RUNNING, GO);
+	ck_step(RUNNING, STOP, STOPPING, STOP);
+	ck_step(STOPPING, EXIT, LOST, BURY);
+	ck_step(LOST, SETTLED, WAITING, REPLACE);
+	ck_step(WAITING, STOP, EMPTY, RELEASE);
+}
+END_TEST
+
+START_TEST(a_worker_that_dies_is_buried_whatever_it_was_doing)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++) {
+		struct worker_step s = step(state, WORKER_ON_EXIT);
+
+		if (has_process(state)) {
+			ck_assert_int_eq(s.next, WORKER_LOST);
+			ck_assert_int_eq(s.action, WORKER_DO_BURY);
+		} else {
+			ck_assert_int_eq(s.next, state);
+			ck_assert_int_eq(s.action, WORKER_DO_NOTHING);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_slot_is_not_used_again_before_its_leases_are_settled)
+{
+	for (unsigned event = 0; event < WORKER_EVENTS; event++) {
+		struct worker_step s = step(WORKER_LOST, event);
+
+		if (event == WORKER_ON_SETTLED)
+			continue;
+		ck_assert_int_eq(s.next, WORKER_LOST);
+		ck_assert_int_eq(s.action, WORKER_DO_NOTHING);
+	}
+}
+END_TEST
+
+START_TEST(a_worker_that_is_late_or_stuck_is_killed)
+{
+	ck_step(STARTING, TIMEOUT, KILLED, KILL_LATE);
+	ck_step(STOPPING, TIMEOUT, KILLED, KILL_STUCK);
+	ck_step(RUNNING, TIMEOUT, RUNNING, NOTHING);
+	ck_step(KILLED, TIMEOUT, KILLED, NOTHING);
+}
+END_TEST
+
+START_TEST(only_a_slot_without_a_process_spawns_one)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++)
+		for (unsigned event = 0; event < WORKER_EVENTS; event++) {
+			struct worker_step s = step(state, event);
+
+			if (s.action == WORKER_DO_SPAWN) {
+				ck_assert(!has_process(state));
+				ck_assert_int_ne(state, WORKER_LOST);
+				ck_assert_int_eq(s.next, WORKER_STARTING);
+			}
+			/* and a process ends only by being reaped, or by not
+			 * having been forked */
+			if (has_process(state) && !has_process(s.next))
+				ck_assert(event == WORKER_ON_EXIT ||
+				    (event == WORKER_ON_FAILED &&
+					state == WORKER_STARTING));
+			if (!has_process(state) && has_process(s.next))
+				ck_assert_int_eq(s.action, WORKER_DO_SPAWN);
+		}
+}
+END_TEST
+
+START_TEST(a_worker_is_told_go_once)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++)
+		for (unsigned event = 0; event < WORKER_EVENTS; event++)
+			ck_assert(step(state, event).action != WORKER_DO_GO ||
+			    (state == WORKER_STARTING &&
+				event == WORKER_ON_READY));
+}
+END_TEST
+
+START_TEST(stop_leads_to_an_end_from_every_state)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++) {
+		unsigned s = step(state, WORKER_ON_STOP).next;
+
+		/* it does not stop in time, dies, is settled, is not wanted */
+		s = step(s, WORKER_ON_TIMEOUT).next;
+		s = step(s, WORKER_ON_EXIT).next;
+		s = step(s, WORKER_ON_SETTLED).next;
+		s = step(s, WORKER_ON_STOP).next;
+		ck_assert_int_eq(s, WORKER_EMPTY);
+	}
+}
+END_TEST
+
+START_TEST(a_million_random_events_keep_the_count_of_processes_right)
+{
+	unsigned state = WORKER_EMPTY;
+	int processes = 0;
+
+	srandom(1);
+	for (int i = 0; i < 1000000; i++) {
+		unsigned event = (unsigned)random() % WORKER_EVENTS;
+		struct worker_step s = step(state, event);
+
+		if (s.action == WORKER_DO_SPAWN)
+			processes++;
+		if (s.action == WORKER_DO_BURY ||
+		    s.action == WORKER_DO_BACK_OFF)
+			processes--;
+		state = s.next;
+		ck_assert_int_eq(processes, has_process(state));
+	}
+}
+END_TEST
+
+#define ck_pool(state, event, then, does)                                      \
+	do {                                                                   \
+		struct pool_step s =                                           \
+		    pool_life[POOL_##state][POOL_ON_##event];                  \
+                                                                               \
+		ck_assert_int_eq(s.next, POOL_##then);                         \
+		ck_assert_int_eq(s.action, POOL_DO_##does);                    \
+	} while (0)
+
+START_TEST(a_pool_serves_retires_drains_and_ends)
+{
+	ck_pool(STARTING, COMMIT, SERVING, SERVE);
+	ck_pool(SERVING, RETIRE, RETIRING, RETIRE);
+	ck_pool(RETIRING, RETIRED, DRAINING, DRAIN);
+	ck_pool(DRAINING, EMPTY, ENDED, END);
+}
+END_TEST
+
+START_TEST(the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up)
+{
+	for (unsigned state = 0; state < POOL_STATES; state++)
+		for (unsigned event = 0; event < POOL_EVENTS; event++)
+			if (pool_life[state][event].action == POOL_DO_DRAIN)
+				ck_assert(event == POOL_ON_ABANDON ||
+				    (event == POOL_ON_RETIRED &&
+					state == POOL_RETIRING));
+}
+END_TEST
+
+START_TEST(a_pool_ends_once_and_only_when_it_is_empty)
+{
+	for (unsigned state = 0; state < POOL_STATES; state++)
+		for (unsigned event = 0; event < POOL_EVENTS; event++) {
+			struct pool_step s = pool_life[state][event];
+
+			ck_assert(s.action != POOL_DO_END ||
+			    (state == POOL_DRAINING &&
+				event == POOL_ON_EMPTY));
+			ck_assert(s.next >= state); /* never back */
+		}
+}
+END_TEST
+
+START_TEST(every_state_has_a_name)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++)
+		ck_assert_int_gt(worker_state_name(state)[0], 0);
+	for (unsigned state = 0; state < POOL_STATES; state++)
+		ck_assert_int_gt(pool_state_name(state)[0], 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("life");
+	TCase *tc = tcase_create("life");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, a_worker_starts_gets_ready_and_leaves);
+	tcase_add_test(tc, a_worker_that_dies_is_buried_whatever_it_was_doing);
+	tcase_add_test(tc,
+	    a_slot_is_not_used_again_before_its_leases_are_settled);
+	tcase_add_test(tc, a_worker_that_is_late_or_stuck_is_killed);
+	tcase_add_test(tc, only_a_slot_without_a_process_spawns_one);
+	tcase_add_test(tc, a_worker_is_told_go_once);
+	tcase_add_test(tc, stop_leads_to_an_end_from_every_state);
+	tcase_add_test(tc,
+	    a_million_random_events_keep_the_count_of_processes_right);
+	tcase_add_test(tc, a_pool_serves_retires_drains_and_ends);
+	tcase_add_test(tc,
+	    the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up);
+	tcase_add_test(tc, a_pool_ends_once_and_only_when_it_is_empty);
+	tcase_add_test(tc, every_state_has_a_name);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
