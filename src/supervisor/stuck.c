@@ -81,13 +81,12 @@ has_lease(struct worker *worker)
 static void
 log_stuck(struct worker *worker)
 {
-	char wchan[64], syscall[64];
+	const struct stuck *stuck = &worker->stuck;
 
-	read_proc(worker->pid, "wchan", wchan, sizeof(wchan));
-	read_proc(worker->pid, "syscall", syscall, sizeof(syscall));
 	log_warn("service %s: worker %u (pid %d) is past request_timeout with "
 	    "\"%s\" (wchan %s, syscall %s)", worker->pool->service->name,
-	    worker->slot, (int)worker->pid, worker->stuck.line, wchan, syscall);
+	    worker->slot, (int)worker->pid, stuck->line, stuck->wchan,
+	    stuck->syscall);
 }
 
 static void
@@ -124,6 +123,9 @@ stuck_report(struct worker *worker, uint32_t slot, uint64_t serial,
 	memcpy(stuck->line, line,
 	    line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX);
 	stuck->line[line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX] = '\0';
+	read_proc(worker->pid, "wchan", stuck->wchan, sizeof(stuck->wchan));
+	read_proc(worker->pid, "syscall", stuck->syscall,
+	    sizeof(stuck->syscall));
 	worker_signal(worker, SIGSTOP);
 	set_timer(worker);
 }

@@ -20,6 +20,8 @@ struct stuck {
 	uint32_t slot;
 	uint64_t serial;
 	unsigned looks;
+	char wchan[64];	  /* what it was doing before it was stopped: proc(5) */
+	char syscall[64];
 	char line[ROLE_LINE_MAX + 1]; /* the request line */
 };
 
