@@ -112,6 +112,7 @@ struct lease_msg {
 	uint16_t prefix_len;	  /* of it, the length of the matched route */
 	uint16_t field_count;
 	uint16_t reserved;
+	uint64_t body_max; /* bytes; a chunked body must not be longer */
 };
 
 enum lease_done_flag {
@@ -217,7 +218,7 @@ struct lease_scoreboard {
 };
 
 static_assert(sizeof(struct lease_addr) == 20, "lease_addr is wire format");
-static_assert(sizeof(struct lease_msg) == 136, "lease_msg is wire format");
+static_assert(sizeof(struct lease_msg) == 144, "lease_msg is wire format");
 static_assert(sizeof(struct lease_done) == 48, "lease_done is wire format");
 static_assert(sizeof(struct lease_signal) == 8, "lease_signal is wire format");
 static_assert(sizeof(struct lease_worker) == 128, "lease_worker is shared");

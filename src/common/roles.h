@@ -19,7 +19,8 @@
 enum role_type {
 	/* supervisor to router */
 	ROLE_START = 1,	 /* role_start; fds: access log, if any */
-	ROLE_LISTENER,	 /* role_listener; fd: the listening socket */
+	ROLE_LISTENER,	 /* role_listener; fd: the listening socket; without it
+			  * new settings for one that is known */
 	ROLE_UNLISTEN,	 /* role_id: stop accepting, close it */
 	ROLE_GENERATION, /* role_generation; fds: queue, done, scoreboard */
 	ROLE_ROUTE,	 /* role_route */
@@ -30,12 +31,14 @@ enum role_type {
 	ROLE_RETIRE,	 /* role_id: send nothing more to this generation */
 	ROLE_FORGET,	 /* role_id: its last worker was reaped */
 	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
+	ROLE_LIMITS,	 /* role_limits */
 	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
 	/* router to supervisor */
 	ROLE_COMMITTED,	 /* role_id: the version now valid */
 	ROLE_GONE_SEEN,	 /* role_worker: its leases are settled */
 	ROLE_RETIRED,	 /* role_id: nothing more will be sent to it */
 	ROLE_KILL,	 /* role_kill */
+	ROLE_STUCK,	 /* role_stuck: past its time */
 	ROLE_DRAINED,	 /* role_id 0 */
 };
 
@@ -50,20 +53,46 @@ struct role_start {
 	uint32_t access_log; /* 0: off, 1: the descriptor, 2: stderr */
 };
 
+struct role_limits {
+	uint32_t type;
+	uint32_t connections;
+	uint32_t connections_per_address; /* 0: no limit of its own */
+};
+
+/* What a [listen] section says about connections. */
+struct listener_settings {
+	uint64_t head_timeout_ns;
+	uint64_t keepalive_timeout_ns;
+	uint64_t keepalive_requests;
+};
+
 struct role_listener {
 	uint32_t type;
 	uint32_t id;
 	uint32_t is_unix;
 	uint32_t port;
+	struct listener_settings settings;
 	char name[ROLE_NAME_MAX];
+};
+
+/* What a [service] section says about requests. */
+struct service_settings {
+	uint32_t concurrency; /* leases of one worker at a time */
+	uint32_t queue_limit;
+	uint64_t queue_timeout_ns;
+	uint64_t request_timeout_ns; /* 0: none */
+	uint64_t client_timeout_ns;
+	uint64_t body_timeout_ns;
+	uint64_t body_min_rate; /* bytes a second; 0: any */
+	uint64_t body_buffer;	/* bytes; 0: no gate */
+	uint64_t max_body;	/* bytes */
+	uint32_t retries;
 };
 
 struct role_generation {
 	uint32_t type;
 	uint32_t id;
-	uint32_t concurrency; /* leases of one worker at a time */
-	uint32_t queue_limit;
-	uint64_t queue_timeout_ns;
+	struct service_settings settings;
 	char service[ROLE_NAME_MAX];
 };
 
@@ -95,6 +124,20 @@ struct role_kill {
 	int32_t pid;
 	uint32_t why;
 };
+
+/* A worker holds a lease past request_timeout (or is the one that must have
+ * taken it): it is stopped, looked at again, and killed if it still has it. */
+struct role_stuck {
+	uint32_t type;
+	uint32_t generation;
+	uint32_t worker;
+	int32_t pid;
+	uint32_t slot;
+	uint32_t line_len; /* of the request line that follows */
+	uint64_t serial;
+	char line[];
+};
+#define ROLE_LINE_MAX 512
 
 enum role_logs_flag {
 	ROLE_LOGS_LOG = 1,

@@ -229,6 +229,7 @@ connection_request(struct acceptor *a, struct connection *c,
 		.target = head->target, .query = head->query,
 		.host = head->host, .fields = head->fields,
 		.field_count = head->field_count, .body_len = head->body_len,
+		.body_max = UINT64_MAX,
 		.minor = head->minor, .keep = head->keep_alive,
 		.expect = head->expect_continue };
 	struct refusal refusal = { 0, NULL };

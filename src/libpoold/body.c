@@ -8,12 +8,14 @@
 #include "libpoold/internal.h"
 
 void
-body_open(struct poold_request *req, uint64_t body_len, bool expect)
+body_open(struct poold_request *req, uint64_t body_len, uint64_t body_max,
+    bool expect)
 {
 	struct body *b = &req->body;
 
 	b->chunked = body_len == LEASE_BODY_CHUNKED;
 	b->total = b->left = b->chunked ? 0 : body_len;
+	b->allowed = body_max;
 	b->refill_pos = req->in.pos;
 	b->expect = expect && body_len > 0;
 	if (b->chunked)
@@ -160,6 +162,11 @@ body_read_chunked(struct poold_request *req, char *buf, size_t size)
 			return -1;
 		}
 		in->pos += used;
+		if ((uint64_t)n > req->body.allowed) {
+			req->body.error = EMSGSIZE;
+			return -1;
+		}
+		req->body.allowed -= (uint64_t)n;
 		if (n > 0)
 			return n;
 	}

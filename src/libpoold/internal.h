@@ -59,6 +59,7 @@ struct pairs {
 struct body {
 	uint64_t total; /* bytes, when not chunked */
 	uint64_t left;	/* of them, not yet read */
+	uint64_t allowed; /* bytes of a chunked body that may still come */
 	bool chunked;
 	bool expect;	/* the client waits for 100 Continue */
 	int error;	/* errno of the failure after which nothing is read */
@@ -134,6 +135,7 @@ struct request_index {
 	const struct lease_field *fields;
 	uint16_t field_count;
 	uint64_t body_len; /* or LEASE_BODY_CHUNKED */
+	uint64_t body_max; /* of a chunked one */
 	int minor;
 	bool keep, expect;
 };
@@ -179,7 +181,8 @@ const char *pairs_find(const struct pairs *pairs, const char *name);
 void pairs_reset(struct pairs *pairs);
 
 /* body.c */
-void body_open(struct poold_request *req, uint64_t body_len, bool expect);
+void body_open(struct poold_request *req, uint64_t body_len,
+    uint64_t body_max, bool expect);
 void body_reset(struct body *body);
 bool body_over(const struct body *body); /* all of it was read */
 /* Whether the connection can serve another request after this body, as far as

@@ -240,7 +240,7 @@ lease_open(struct leased *l, int fd)
 	struct request_index index = { .method = msg->method,
 		.target = msg->target, .query = msg->query, .host = msg->host,
 		.fields = lease_fields(msg), .field_count = msg->field_count,
-		.body_len = msg->body_len,
+		.body_len = msg->body_len, .body_max = msg->body_max,
 		.minor = msg->flags & LEASE_HTTP10 ? 0 : 1,
 		.keep = (msg->flags & LEASE_KEEP) != 0,
 		.expect = (msg->flags & LEASE_EXPECT) != 0 };

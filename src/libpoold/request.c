@@ -98,7 +98,7 @@ request_open(struct poold_request *req, int fd,
 	pairs_reset(&req->params);
 	pairs_reset(&req->form);
 	body_reset(&req->body);
-	body_open(req, index->body_len, index->expect);
+	body_open(req, index->body_len, index->body_max, index->expect);
 	response_reset(&req->response);
 }
 

@@ -2,6 +2,7 @@
 #include "router/connection.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -9,24 +10,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/http.h"
 #include "common/util.h"
 #include "router/access_log.h"
-#include "router/generation.h"
+#include "router/body.h"
+#include "router/head.h"
 #include "router/listener.h"
 #include "router/reply.h"
 #include "router/request.h"
-#include "router/route.h"
 #include "router/router.h"
 #include "router/service.h"
+#include "router/watch.h"
 
-#define HEAD_TIMEOUT_NS	     (10000 * MS_NS) /* first byte to whole head */
-#define KEEPALIVE_TIMEOUT_NS (60000 * MS_NS) /* idle between requests */
-#define LINGER_TIMEOUT_NS    (2000 * MS_NS)
-#define LINGER_MAX	     (64 * 1024) /* bytes discarded before closing */
-#define PEEK_FIRST	     4096 /* most heads; a long body is not copied */
-#define PEEKS_MAX	     64	  /* wake-ups for one head; then a timer */
-#define PEEK_INTERVAL_NS     (10 * MS_NS)
+#define LINGER_TIMEOUT_NS (2000 * MS_NS)
+#define LINGER_MAX	  (64 * 1024) /* bytes discarded before closing */
 
 static const uint32_t TCP_READ = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 /* No events but errors: a waiting client that resets is heard of. */
@@ -34,11 +30,9 @@ static const uint32_t TCP_WATCH = EPOLLONESHOT;
 /* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
 static const uint32_t UNIX_READ = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
-static void read_head(struct connection *connection, uint32_t events);
-
 /* Timers move lazily: one that fires early is set again. */
-static void
-set_deadline(struct connection *connection, uint64_t deadline_ns)
+void
+connection_set_deadline(struct connection *connection, uint64_t deadline_ns)
 {
 	struct loop_timer *timer = &connection->timer;
 
@@ -49,7 +43,21 @@ set_deadline(struct connection *connection, uint64_t deadline_ns)
 }
 
 static void
-connection_free(struct connection *connection)
+set_idle(struct connection *connection, bool idle)
+{
+	struct connections *list = &connection->router->idle;
+
+	if (connection->is_idle == idle)
+		return;
+	connection->is_idle = idle;
+	if (idle)
+		TAILQ_INSERT_TAIL(list, connection, idle_entry);
+	else
+		TAILQ_REMOVE(list, connection, idle_entry);
+}
+
+void
+connection_close(struct connection *connection)
 {
 	struct router *router = connection->router;
 
@@ -57,10 +65,13 @@ connection_free(struct connection *connection)
 	/* always before close: a worker may hold the socket open */
 	loop_io_remove(&router->loop, &connection->io);
 	close(connection->io.fd);
+	set_idle(connection, false);
+	address_leave(&router->addresses, connection->address);
 	TAILQ_REMOVE(&router->connections, connection, entry);
 	router->connection_count--;
 	free(connection);
 	router_title_touch(router);
+	listeners_resume(router);
 	router_drain_check(router);
 }
 
@@ -72,9 +83,17 @@ arm(struct connection *connection, uint32_t tcp_events)
 	loop_io_change(&connection->router->loop, &connection->io, events);
 }
 
-static void
-set_lowat(struct connection *connection, int bytes)
+void
+connection_await_input(struct connection *connection)
 {
+	arm(connection, TCP_READ);
+}
+
+void
+connection_set_lowat(struct connection *connection, uint64_t wanted)
+{
+	int bytes = wanted < INT_MAX ? (int)wanted : INT_MAX;
+
 	setsockopt(connection->io.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes,
 	    sizeof(bytes));
 	connection->lowat_set = bytes != 1;
@@ -101,7 +120,7 @@ discard(struct connection *connection)
 			break;
 		connection->discarded += (uint32_t)n;
 	}
-	connection_free(connection);
+	connection_close(connection);
 }
 
 static void
@@ -110,9 +129,9 @@ linger(struct connection *connection)
 	connection->state = CONNECTION_LINGER;
 	connection->request = NULL;
 	if (connection->lowat_set)
-		set_lowat(connection, 1);
+		connection_set_lowat(connection, 1);
 	shutdown(connection->io.fd, SHUT_WR);
-	set_deadline(connection,
+	connection_set_deadline(connection,
 	    connection->router->loop.now_ns + LINGER_TIMEOUT_NS);
 	discard(connection);
 }
@@ -126,8 +145,9 @@ read_next(struct connection *connection)
 	connection->request = NULL;
 	connection->peeked = 0;
 	connection->peeks = 0;
-	set_deadline(connection,
-	    connection->router->loop.now_ns + KEEPALIVE_TIMEOUT_NS);
+	set_idle(connection, true);
+	connection_set_deadline(connection, connection->router->loop.now_ns +
+	    connection->listener->settings.keepalive_timeout_ns);
 	arm(connection, TCP_READ);
 }
 
@@ -152,10 +172,9 @@ consume(struct connection *connection, uint32_t len)
 	return true;
 }
 
-/* keep_head_len: consume so many bytes and go on; 0: close. */
-static void
-answer(struct connection *connection, unsigned status, const char *detail,
-    bool is_head, bool http10, uint32_t keep_head_len)
+void
+connection_answer(struct connection *connection, unsigned status,
+    const char *detail, bool is_head, bool http10, uint32_t keep_head_len)
 {
 	struct router *router = connection->router;
 	bool keep = keep_head_len > 0 && !router->draining &&
@@ -188,175 +207,11 @@ connection_refuse(struct connection *connection, unsigned status,
 	if (request->leased_ns == 0 && request->msg.body_len == 0 &&
 	    (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
-	answer(connection, status, detail,
+	connection_answer(connection, status, detail,
 	    request->msg.method.len == 4 &&
 		memcmp(request_head(request) + request->msg.method.off, "HEAD",
 		    4) == 0,
 	    (flags & LEASE_HTTP10) != 0, keep);
-}
-
-/* Refuses a request whose head could not be read or routed. */
-static void
-refuse_head(struct connection *connection, unsigned status, const char *detail)
-{
-	struct router *router = connection->router;
-
-	access_log_refusal(router, connection, status, router->buf,
-	    connection->peeked);
-	answer(connection, status, detail, false, false, 0);
-}
-
-/* Refuses a request whose head was read: the connection may go on. */
-static void
-refuse_request(struct connection *connection, unsigned status,
-    const char *detail)
-{
-	struct router *router = connection->router;
-	const struct http_head *head = &router->head;
-	uint32_t keep = head->keep_alive && head->body_len == 0 ?
-	    head->head_len : 0;
-
-	access_log_refusal(router, connection, status, router->buf,
-	    connection->peeked);
-	answer(connection, status, detail, head->method_id == HTTP_HEAD,
-	    head->minor == 0, keep);
-}
-
-static void
-submit(struct connection *connection, const struct route *route,
-    const char *path, size_t path_len)
-{
-	struct router *router = connection->router;
-	struct request *request;
-
-	request = request_new(&router->head, router->buf, path, path_len);
-	if (request == NULL) {
-		refuse_request(connection, 503, "no memory");
-		return;
-	}
-	request->connection = connection;
-	request->msg.accepted_ns = router->loop.now_ns;
-	request->msg.client = connection->client;
-	request->msg.local = connection->local;
-	request->msg.prefix_len = (uint16_t)(
-	    route->prefix_len == 1 ? 0 : route->prefix_len);
-	if (router->draining)
-		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
-	connection->request = request;
-	service_submit(route->generation->service, request);
-}
-
-static void
-handle_request(struct connection *connection)
-{
-	struct router *router = connection->router;
-	const struct http_head *head = &router->head;
-	const char *host = router->buf + head->host.off, *why;
-	char path[HTTP_PATH_MAX];
-	size_t path_len, host_len;
-	const struct route *route;
-	bool encoded_slash;
-	uint16_t port;
-
-	if (head->asterisk) {
-		refuse_request(connection, 204, NULL);
-		return;
-	}
-	why = http_path_canonical(router->buf + head->path.off, head->path.len,
-	    path, sizeof(path), &path_len, &encoded_slash);
-	if (why != NULL) {
-		refuse_head(connection, 400, why);
-		return;
-	}
-	http_authority_split(host, head->host.len, &host_len, &port);
-	route = route_find(&router->routes, connection->listener->id, host,
-	    host_len, path, path_len);
-	if (route == NULL)
-		refuse_request(connection, 404, "no service has this path");
-	else
-		submit(connection, route, path, path_len);
-}
-
-/* The head is not whole.  Every wake-up must have brought something. */
-static void
-wait_for_more(struct connection *connection, uint32_t seen, uint32_t events)
-{
-	uint64_t now_ns = connection->router->loop.now_ns;
-	bool by_timer = events == 0;
-
-	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ||
-	    (!by_timer && seen <= connection->peeked)) {
-		connection->peeked = seen;
-		refuse_head(connection, 400, "the request ends in its head");
-		return;
-	}
-	if (connection->peeked == 0)
-		connection->head_deadline_ns = now_ns + HEAD_TIMEOUT_NS;
-	connection->peeked = seen;
-	set_deadline(connection, connection->head_deadline_ns);
-	if (connection->peeks < PEEKS_MAX) {
-		connection->peeks++;
-		if (!connection->is_unix) {
-			set_lowat(connection, (int)seen + 1);
-			arm(connection, TCP_READ);
-		}
-		return;
-	}
-	if (connection->head_deadline_ns > now_ns + PEEK_INTERVAL_NS)
-		set_deadline(connection, now_ns + PEEK_INTERVAL_NS);
-}
-
-static enum http_result
-peek(struct connection *connection, ssize_t *n)
-{
-	struct router *router = connection->router;
-	size_t size = connection->peeked > 0 ? sizeof(router->buf) : PEEK_FIRST;
-	enum http_result result;
-
-	for (;;) {
-		do
-			*n = recv(connection->io.fd, router->buf, size,
-			    MSG_PEEK | MSG_DONTWAIT);
-		while (*n == -1 && errno == EINTR);
-		if (*n <= 0)
-			return HTTP_MORE;
-		result = http_head_parse(&router->head, router->buf,
-		    (size_t)*n);
-		if (result != HTTP_MORE || (size_t)*n < size ||
-		    size == sizeof(router->buf))
-			return result;
-		size = sizeof(router->buf);
-	}
-}
-
-static void
-read_head(struct connection *connection, uint32_t events)
-{
-	enum http_result result;
-	ssize_t n;
-
-	result = peek(connection, &n);
-	if (n == -1 && errno == EAGAIN && connection->peeks < PEEKS_MAX) {
-		connection->peeks++;
-		arm(connection, TCP_READ);
-		return;
-	}
-	if (n <= 0) {
-		connection_free(connection);
-		return;
-	}
-	if (result == HTTP_MORE) {
-		wait_for_more(connection, (uint32_t)n, events);
-		return;
-	}
-	connection->peeked = (uint32_t)n;
-	if (connection->lowat_set)
-		set_lowat(connection, 1); /* the worker's recv obeys it too */
-	if (result == HTTP_BAD)
-		refuse_head(connection, connection->router->head.status,
-		    connection->router->head.reason);
-	else
-		handle_request(connection);
 }
 
 /* A request waits and its client is gone: no worker needs to see it. */
@@ -367,7 +222,7 @@ client_left(struct connection *connection)
 
 	service_withdraw(request->service, request);
 	request_free(request);
-	connection_free(connection);
+	connection_close(connection);
 }
 
 static void
@@ -377,7 +232,11 @@ on_event(void *owner, uint32_t events)
 
 	switch (connection->state) {
 	case CONNECTION_READING:
-		read_head(connection, events);
+		set_idle(connection, false);
+		head_read(connection, events);
+		break;
+	case CONNECTION_BODY:
+		body_arrived(connection, events);
 		break;
 	case CONNECTION_WAITING:
 		if (events & (EPOLLHUP | EPOLLERR))
@@ -404,19 +263,6 @@ queue_timed_out(struct connection *connection)
 }
 
 static void
-reading_timed_out(struct connection *connection)
-{
-	uint64_t now_ns = connection->router->loop.now_ns;
-
-	if (connection->peeked == 0)
-		connection_free(connection);
-	else if (now_ns >= connection->head_deadline_ns)
-		refuse_head(connection, 408, "the head took too long");
-	else
-		read_head(connection, 0);
-}
-
-static void
 on_timer(void *owner)
 {
 	struct connection *connection = owner;
@@ -425,20 +271,24 @@ on_timer(void *owner)
 	if (connection->deadline_ns == 0)
 		return;
 	if (now_ns < connection->deadline_ns) {
-		set_deadline(connection, connection->deadline_ns);
+		connection_set_deadline(connection, connection->deadline_ns);
 		return;
 	}
 	switch (connection->state) {
 	case CONNECTION_READING:
-		reading_timed_out(connection);
+		head_timed_out(connection);
+		break;
+	case CONNECTION_BODY:
+		body_timed_out(connection);
 		break;
 	case CONNECTION_WAITING:
 		queue_timed_out(connection);
 		break;
 	case CONNECTION_LEASED:
+		watch_lease(connection);
 		break;
 	case CONNECTION_LINGER:
-		connection_free(connection);
+		connection_close(connection);
 		break;
 	}
 }
@@ -451,6 +301,22 @@ read_local_address(struct connection *connection)
 
 	if (getsockname(connection->io.fd, (struct sockaddr *)&ss, &len) == 0)
 		util_addr_from_sockaddr(&connection->local, &ss);
+}
+
+/* Whether its address may have one connection more. */
+static bool
+is_welcome(struct connection *connection)
+{
+	struct router *router = connection->router;
+
+	if (router->max_per_address == 0 || connection->is_unix)
+		return true;
+	connection->address = address_enter(&router->addresses,
+	    &connection->client, router->max_per_address);
+	if (connection->address != NULL)
+		return true;
+	router->stats.turned_away++;
+	return false;
 }
 
 struct connection *
@@ -468,6 +334,11 @@ connection_new(struct router *router, struct listener *listener, int fd,
 	connection->client = *client;
 	connection->is_unix = listener->is_unix;
 	connection->tracked = !listener->is_unix;
+	if (!is_welcome(connection)) {
+		close(fd);
+		free(connection);
+		return NULL;
+	}
 	connection->io = (struct loop_io){ .fd = fd, .fn = on_event,
 		.owner = connection };
 	connection->timer.fn = on_timer;
@@ -476,10 +347,12 @@ connection_new(struct router *router, struct listener *listener, int fd,
 	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
 	router->connection_count++;
 	router->stats.accepted++;
-	set_deadline(connection, router->loop.now_ns + KEEPALIVE_TIMEOUT_NS);
+	set_idle(connection, true);
+	connection_set_deadline(connection,
+	    router->loop.now_ns + listener->settings.keepalive_timeout_ns);
 	if (loop_io_add(&router->loop, &connection->io,
 		connection->is_unix ? UNIX_READ : TCP_READ) == -1) {
-		connection_free(connection);
+		connection_close(connection);
 		return NULL;
 	}
 	router_title_touch(router);
@@ -492,7 +365,7 @@ connection_wait(struct connection *connection, struct request *request,
 {
 	connection->request = request;
 	connection->state = CONNECTION_WAITING;
-	set_deadline(connection, deadline_ns);
+	connection_set_deadline(connection, deadline_ns);
 	if (!connection->is_unix)
 		arm(connection, TCP_WATCH);
 }
@@ -501,7 +374,7 @@ void
 connection_leased(struct connection *connection)
 {
 	connection->state = CONNECTION_LEASED;
-	set_deadline(connection, 0);
+	watch_begin(connection);
 }
 
 void
@@ -523,13 +396,13 @@ connection_cut(struct connection *connection)
 	if (connection->is_unix ||
 	    connect(connection->io.fd, &unspec, sizeof(unspec)) == -1)
 		shutdown(connection->io.fd, SHUT_RDWR);
-	connection_free(connection);
+	connection_close(connection);
 }
 
 void
 connection_release(struct connection *connection)
 {
-	connection_free(connection);
+	connection_close(connection);
 }
 
 void
@@ -537,12 +410,25 @@ connection_drain(struct connection *connection)
 {
 	char byte;
 
-	if (connection->state != CONNECTION_READING || connection->peeked > 0)
+	if (!connection->is_idle)
 		return;
+	set_idle(connection, false);
 	/* a request that is there already is answered before it closes */
 	if (recv(connection->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
 	    errno == EAGAIN)
 		linger(connection);
 	else
-		read_head(connection, EPOLLIN);
+		head_read(connection, EPOLLIN);
+}
+
+bool
+connection_evict(struct router *router)
+{
+	struct connection *connection = TAILQ_FIRST(&router->idle);
+
+	if (connection == NULL)
+		return false;
+	router->stats.evicted++;
+	connection_close(connection);
+	return true;
 }

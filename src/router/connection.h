@@ -3,6 +3,7 @@
  * A client's connection.
  *
  *	READING  waits for a head, or for the rest of one
+ *	BODY     its head is whole; waits for a small body (the body gate)
  *	WAITING  its request waits in a service's FIFO
  *	LEASED   a worker has it
  *	LINGER   our side is shut down; what still comes in is discarded
@@ -26,6 +27,7 @@ struct router;
 
 enum connection_state {
 	CONNECTION_READING,
+	CONNECTION_BODY,
 	CONNECTION_WAITING,
 	CONNECTION_LEASED,
 	CONNECTION_LINGER,
@@ -33,15 +35,18 @@ enum connection_state {
 
 struct connection {
 	TAILQ_ENTRY(connection) entry;
+	TAILQ_ENTRY(connection) idle_entry; /* when is_idle */
 	struct router *router;
 	struct listener *listener;
-	struct request *request; /* WAITING, LEASED */
+	struct request *request; /* BODY, WAITING, LEASED */
 	struct loop_io io;
 	struct loop_timer timer;
 	uint64_t deadline_ns; /* the timer may fire earlier; 0: none */
 	uint64_t head_deadline_ns; /* of the incomplete head */
 	uint64_t consumed;    /* bytes read from it when its requests so far are
 			       * answered; valid when tracked */
+	struct address_count *address; /* may be NULL */
+	uint32_t requests;    /* read from it so far */
 	uint32_t peeked;      /* bytes of the incomplete head seen so far */
 	uint32_t discarded;   /* LINGER: bytes */
 	uint8_t state;	      /* enum connection_state */
@@ -49,6 +54,8 @@ struct connection {
 	bool is_unix;	      /* edge-triggered; no TCP_INFO */
 	bool tracked;	      /* consumed is known */
 	bool lowat_set;	      /* SO_RCVLOWAT is not 1 */
+	bool ended;	      /* shut down for client_timeout */
+	bool is_idle;	      /* READING, and nothing of a head is there */
 	struct lease_addr client;
 	struct lease_addr local;
 };
@@ -79,5 +86,25 @@ void connection_cut(struct connection *connection);
 void connection_release(struct connection *connection);
 /* The router drains: an idle connection is closed. */
 void connection_drain(struct connection *connection);
+/* Closes the connection that has been idle for longest, to make room.  Returns
+ * false when none is idle. */
+bool connection_evict(struct router *router);
+
+/* For head.c and body.c: */
+
+/* Closes at once, without a word. */
+void connection_close(struct connection *connection);
+/* Lets events through: readable (level-triggered by EPOLLONESHOT; edge-
+ * triggered on unix sockets). */
+void connection_await_input(struct connection *connection);
+/* The connection's timer does what the state says at deadline_ns; 0: never. */
+void connection_set_deadline(struct connection *connection,
+    uint64_t deadline_ns);
+/* SO_RCVLOWAT: readable means so many bytes. */
+void connection_set_lowat(struct connection *connection, uint64_t bytes);
+/* An answer of the router's own, without a request.  keep_head_len: consume so
+ * many bytes and go on; 0: close. */
+void connection_answer(struct connection *connection, unsigned status,
+    const char *detail, bool is_head, bool http10, uint32_t keep_head_len);
 
 #endif

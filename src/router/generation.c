@@ -136,7 +136,8 @@ prefetch(const struct generation *generation)
 bool
 generation_has_room(const struct generation *generation)
 {
-	uint32_t limit = generation->ready * generation->concurrency;
+	uint32_t limit = generation->ready *
+	    generation->service->settings.concurrency;
 
 	if (generation->sending_over || generation->ready == 0 ||
 	    generation->free_count == 0)
@@ -426,6 +427,53 @@ generation_worker_gone(struct generation *generation, uint32_t worker,
 	service_pump(generation->service);
 }
 
+/* --- workers past their time ------------------------------------------- */
+
+static void
+report(const struct request *request, uint32_t worker)
+{
+	struct generation *generation = request->generation;
+	char buf[sizeof(struct role_stuck) + ROLE_LINE_MAX];
+	struct role_stuck role = { .type = ROLE_STUCK,
+		.generation = generation->id, .worker = worker,
+		.pid = generation->workers[worker].pid,
+		.slot = request->msg.slot, .serial = request->msg.serial };
+	const struct lease_msg *msg = &request->msg;
+	size_t from = msg->method.off;
+	size_t to = (size_t)msg->target.off + msg->target.len;
+
+	role.line_len = (uint32_t)(to - from < ROLE_LINE_MAX ? to - from :
+							       ROLE_LINE_MAX);
+	memcpy(buf, &role, sizeof(role));
+	memcpy(buf + sizeof(role), request_head(request) + from, role.line_len);
+	generation->router->stats.timeouts++;
+	channel_send(&generation->router->supervisor, buf,
+	    sizeof(role) + role.line_len, NULL, 0);
+}
+
+void
+generation_report_stuck(const struct request *request)
+{
+	struct generation *generation = request->generation;
+	uint32_t owner = owner_of(generation, request);
+
+	if (owner < generation->worker_count &&
+	    generation->workers[owner].pid != 0) {
+		report(request, owner);
+		return;
+	}
+	/* taken, but by whom?  One that is stopped between recvmsg and its
+	 * word in the slot */
+	note_taken(generation);
+	if (!queue_is_empty(generation) &&
+	    request->msg.sequence >= generation->taken_sequence)
+		return;
+	for (uint32_t i = 0; i < generation->worker_count; i++)
+		if (generation->workers[i].pid != 0 &&
+		    worker_state(generation, i) == LEASE_WORKER_TAKING)
+			report(request, i);
+}
+
 /* --- leases that nobody claims ----------------------------------------- */
 
 static bool
@@ -545,7 +593,6 @@ generation_new(struct router *router, const struct role_generation *role,
 
 	generation->router = router;
 	generation->id = role->id;
-	generation->concurrency = role->concurrency;
 	generation->queue_fd = fds[0];
 	generation->done = (struct loop_io){ .fd = fds[1], .fn = on_done,
 		.owner = generation };
@@ -562,8 +609,7 @@ generation_new(struct router *router, const struct role_generation *role,
 	}
 	close(fds[2]);
 	generation->service = service_get(router, role->service);
-	generation->service->queue_limit = role->queue_limit;
-	generation->service->queue_timeout_ns = role->queue_timeout_ns;
+	generation->service->settings = role->settings;
 	alloc_tables(generation);
 	adopt_leases(generation);
 	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on,

@@ -29,7 +29,6 @@ struct generation {
 	struct router *router;
 	struct service *service;
 	uint32_t id;
-	uint32_t concurrency;
 	int queue_fd;
 	struct loop_io done;
 	struct lease_scoreboard *board;
@@ -74,6 +73,9 @@ int generation_lease(struct generation *generation, struct request *request);
 /* When a worker took the lease, CLOCK_MONOTONIC: what the worker says, as far
  * as it can be true; else when it was sent. */
 uint64_t generation_taken_ns(const struct request *request);
+
+/* A worker is past request_timeout with this lease: tells the supervisor. */
+void generation_report_stuck(const struct request *request);
 
 void generation_worker_ready(struct generation *generation, uint32_t worker,
     pid_t pid);

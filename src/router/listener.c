@@ -15,6 +15,13 @@
 #define ACCEPT_BATCH 32 /* connections taken before others get their turn */
 #define PAUSE_NS     (200 * MS_NS) /* without descriptors or memory */
 
+static bool
+lacks_resources(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	    error == ENOMEM;
+}
+
 /* No descriptor is free, or no memory: to be woken again and again would not
  * help, so do not listen for a moment; clients wait in the backlog. */
 static void
@@ -34,35 +41,70 @@ on_pause_over(void *owner)
 {
 	struct listener *listener = owner;
 
-	if (!listener->closed)
+	if (!listener->closed && !listener->router->full)
 		loop_io_add(&listener->router->loop, &listener->io, EPOLLIN);
+}
+
+/* At max_connections, with none to close for a new one. */
+static void
+stop_while_full(struct router *router)
+{
+	struct listener *listener;
+
+	log_warn("max_connections is reached: %u connections are open, none of "
+	    "them idle", router->connection_count);
+	router->full = true;
+	TAILQ_FOREACH(listener, &router->listeners, entry)
+		if (!listener->closed)
+			loop_io_remove(&router->loop, &listener->io);
+}
+
+void
+listeners_resume(struct router *router)
+{
+	struct listener *listener;
+
+	if (!router->full ||
+	    router->connection_count >= router->max_connections)
+		return;
+	router->full = false;
+	TAILQ_FOREACH(listener, &router->listeners, entry)
+		if (!listener->closed &&
+		    !loop_timer_is_set(&listener->pause_timer))
+			loop_io_add(&router->loop, &listener->io, EPOLLIN);
 }
 
 /* Returns false when nothing waits, or nothing can be taken now. */
 static bool
 accept_one(struct listener *listener)
 {
+	struct router *router = listener->router;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 	struct lease_addr client;
 	int fd;
 
+	if (router->connection_count >= router->max_connections &&
+	    !connection_evict(router)) {
+		stop_while_full(router);
+		return false;
+	}
 	/* the socket stays blocking, so that any worker can use it; the router
 	 * itself uses MSG_DONTWAIT */
 	fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len,
 	    SOCK_CLOEXEC);
-	if (fd == -1) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			pause_accepting(listener);
-		/* the others (ECONNABORTED, EPROTO ...) are one client's */
-		return errno != EAGAIN && errno != EMFILE && errno != ENFILE &&
-		    errno != ENOBUFS && errno != ENOMEM;
+	if (fd == -1 && lacks_resources(errno)) {
+		if (connection_evict(router))
+			return true;
+		pause_accepting(listener);
+		return false;
 	}
+	if (fd == -1) /* others than EAGAIN (ECONNABORTED ...) are one client's */
+		return errno != EAGAIN;
 	util_addr_from_sockaddr(&client, &ss);
 	if (listener->is_unix)
 		client.family = LEASE_FAMILY_UNIX;
-	connection_new(listener->router, listener, fd, &client);
+	connection_new(router, listener, fd, &client);
 	return true;
 }
 
@@ -85,14 +127,29 @@ listener_add(struct router *router, const struct role_listener *role, int fd)
 	listener->router = router;
 	listener->id = role->id;
 	listener->is_unix = role->is_unix != 0;
+	listener->settings = role->settings;
 	strlcpy(listener->name, role->name, sizeof(listener->name));
 	listener->io = (struct loop_io){ .fd = fd, .fn = on_event,
 		.owner = listener };
 	listener->pause_timer.fn = on_pause_over;
 	listener->pause_timer.owner = listener;
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
-	if (loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
+	if (!router->full &&
+	    loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
 		log_error("listener %s: %s", listener->name, strerror(errno));
+}
+
+void
+listener_change(struct router *router, const struct role_listener *role)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &router->listeners, entry)
+		if (listener->id == role->id && !listener->closed) {
+			listener->settings = role->settings;
+			strlcpy(listener->name, role->name,
+			    sizeof(listener->name));
+		}
 }
 
 static void

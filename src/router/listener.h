@@ -18,6 +18,7 @@ struct listener {
 	uint32_t id;
 	char name[ROLE_NAME_MAX];
 	bool is_unix;
+	struct listener_settings settings;
 	struct loop_io io;
 	struct loop_timer pause_timer; /* no descriptors: try again later */
 	bool closed; /* stays while connections refer to it */
@@ -26,6 +27,10 @@ struct listener {
 /* Begins to accept from fd, which the listener owns. */
 void listener_add(struct router *router, const struct role_listener *role,
     int fd);
+/* New settings for a listener that is known. */
+void listener_change(struct router *router, const struct role_listener *role);
+/* max_connections is no longer reached: all listeners accept again. */
+void listeners_resume(struct router *router);
 /* Stops accepting and closes our descriptor. */
 void listener_remove(struct router *router, uint32_t id);
 /* Accepts all that waits in the backlog, then stops accepting. */

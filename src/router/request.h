@@ -27,6 +27,11 @@ struct request {
 	TAILQ_ENTRY(request) entry;
 	uint64_t leased_ns;	/* the last time; 0: never */
 	uint64_t wait_until_ns; /* in the FIFO; 0: not waited yet */
+	/* while leased, see watch.c: */
+	uint64_t reported_ns; /* as stuck; 0: was not */
+	uint64_t progress_ns; /* when the client last did something */
+	uint64_t acked;	      /* bytes, then */
+	uint64_t received;    /* bytes, then */
 	uint8_t retries;  /* leased again after its worker died */
 	uint8_t refusals; /* answered REFUSED */
 	bool replayable;  /* GET, HEAD or OPTIONS without a body */

@@ -149,6 +149,14 @@ start(struct router *router, const struct role_start *role, const int *fds,
 }
 
 static void
+limit(struct router *router, const struct role_limits *role)
+{
+	router->max_connections = role->connections;
+	router->max_per_address = role->connections_per_address;
+	listeners_resume(router);
+}
+
+static void
 replace_logs(struct router *router, const struct role_logs *role,
     const int *fds, int fd_count)
 {
@@ -237,6 +245,11 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LISTENER:
 		if (fd_count == 1)
 			listener_add(router, buf, fds[0]);
+		else
+			listener_change(router, buf);
+		break;
+	case ROLE_LIMITS:
+		limit(router, buf);
 		break;
 	case ROLE_GENERATION:
 		if (fd_count == 3)
@@ -311,6 +324,9 @@ router_new(void)
 	TAILQ_INIT(&router->generations);
 	TAILQ_INIT(&router->services);
 	TAILQ_INIT(&router->connections);
+	TAILQ_INIT(&router->idle);
+	RB_INIT(&router->addresses);
+	router->max_connections = UINT32_MAX;
 	sink_open(&router->access_log, -1);
 	router->flush_timer.fn = on_flush_timer;
 	router->flush_timer.owner = router;

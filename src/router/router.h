@@ -15,6 +15,7 @@
 #include "common/http.h"
 #include "common/loop.h"
 #include "common/sink.h"
+#include "router/address.h"
 #include "router/route.h"
 
 struct connection;
@@ -38,6 +39,10 @@ struct router_stats {
 	uint64_t replayed;  /* leased again with the head in the message */
 	uint64_t lost_502;  /* answered 502 for a dead worker */
 	uint64_t lost_cut;  /* cut in the middle of a response */
+	uint64_t slow_clients; /* ended for taking or sending nothing */
+	uint64_t timeouts;  /* workers reported for request_timeout */
+	uint64_t evicted;   /* idle connections closed for new ones */
+	uint64_t turned_away; /* over max_connections_per_address */
 };
 
 struct router {
@@ -49,7 +54,12 @@ struct router {
 	struct generations generations;
 	struct services services;
 	struct connections connections;
+	struct connections idle; /* between requests, the oldest first */
 	uint32_t connection_count;
+	uint32_t max_connections;
+	uint32_t max_per_address; /* 0: no limit of its own */
+	struct address_counts addresses; /* of open connections */
+	bool full; /* nothing is accepted until a connection ends */
 	uint32_t queued; /* requests that wait in FIFOs */
 	struct route_table routes;
 	struct route_table staged; /* until the next COMMIT */

@@ -13,7 +13,6 @@
 #include "router/generation.h"
 #include "router/router.h"
 
-#define RETRIES_MAX  1 /* after deaths of workers, for one request */
 #define REFUSALS_MAX 2
 
 struct service *
@@ -43,7 +42,7 @@ enqueue(struct service *service, struct request *request, bool first)
 	service->router->queued++;
 	if (request->wait_until_ns == 0)
 		request->wait_until_ns = service->router->loop.now_ns +
-		    service->queue_timeout_ns;
+		    service->settings.queue_timeout_ns;
 	connection_wait(request->connection, request, request->wait_until_ns);
 	router_title_touch(service->router);
 }
@@ -133,7 +132,7 @@ service_submit(struct service *service, struct request *request)
 	request->service = service;
 	if (service->queued == 0 && try_lease(service, request) != NO_ROOM)
 		return;
-	if (service->queued >= service->queue_limit)
+	if (service->queued >= service->settings.queue_limit)
 		refuse(request, 503, "the queue of the service is full", 0);
 	else
 		enqueue(service, request, false);
@@ -208,6 +207,8 @@ service_done(struct request *request, const struct lease_done *done,
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
 	if (done->flags & LEASE_DONE_DETACHED)
 		connection_release(connection);
+	else if (connection->ended)
+		connection_close(connection);
 	else
 		connection_resume(connection, keep);
 	request_free(request);
@@ -256,7 +257,7 @@ fate_of(struct request *request)
 	consumed = after.consumed - request->before.consumed;
 	if (written > 0)
 		return FATE_CUT;
-	if (request->retries >= RETRIES_MAX)
+	if (request->retries >= request->service->settings.retries)
 		return FATE_ERROR;
 	if (consumed == 0)
 		return FATE_AGAIN;

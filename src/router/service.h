@@ -25,8 +25,7 @@ struct service {
 	struct generation *generation; /* that gets new leases; NULL: none */
 	struct requests fifo;
 	uint32_t queued;
-	uint32_t queue_limit;
-	uint64_t queue_timeout_ns;
+	struct service_settings settings;
 	bool routed; /* some route leads here */
 };
 

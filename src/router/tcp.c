@@ -65,3 +65,18 @@ tcp_sample_after(int fd, struct tcp_sample *sample)
 	fill(sample, &info, unread);
 	return true;
 }
+
+bool
+tcp_progress_read(int fd, struct tcp_progress *progress)
+{
+	struct tcp_info info;
+	int unsent;
+
+	if (!read_info(fd, &info) || ioctl(fd, SIOCOUTQ, &unsent) == -1)
+		return false;
+	progress->acked = info.tcpi_bytes_acked;
+	progress->received = info.tcpi_bytes_received;
+	progress->unacked = (uint64_t)unsent;
+	progress->ended = has_fin(&info);
+	return true;
+}

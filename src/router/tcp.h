@@ -23,4 +23,13 @@ bool tcp_sample_before(int fd, struct tcp_sample *sample);
 /* After the worker was reaped: the receive queue first, for the same reason. */
 bool tcp_sample_after(int fd, struct tcp_sample *sample);
 
+/* What the client did, for client_timeout. */
+struct tcp_progress {
+	uint64_t acked;	   /* bytes of ours that it acknowledged, ever */
+	uint64_t received; /* bytes that came from it, ever */
+	uint64_t unacked;  /* bytes written that it has not acknowledged */
+	bool ended;	   /* it will send nothing more */
+};
+bool tcp_progress_read(int fd, struct tcp_progress *progress);
+
 #endif

@@ -24,7 +24,7 @@ struct config_origin {
  * Where each key of a section stands, by its index in the key table (see
  * config_keys.h).  file is NULL for a key that was not given.
  */
-#define CONFIG_KEYS_MAX 32
+#define CONFIG_KEYS_MAX 64
 
 struct config_string {
 	char *value;
@@ -62,6 +62,9 @@ struct config_listen {
 			* path made absolute): see config_address_parse */
 	int64_t backlog;
 	bool shared_trust;
+	int64_t head_timeout_ms;
+	int64_t keepalive_timeout_ms;
+	int64_t keepalive_requests;
 	TAILQ_ENTRY(config_listen) entry;
 };
 TAILQ_HEAD(config_listens, config_listen);
@@ -91,6 +94,13 @@ struct config_service {
 	int64_t stop_timeout_ms;
 	int64_t queue_limit;
 	int64_t queue_timeout_ms;
+	int64_t request_timeout_ms; /* 0: none */
+	int64_t client_timeout_ms;
+	int64_t body_timeout_ms;
+	int64_t body_min_rate; /* bytes a second; 0: any */
+	int64_t body_buffer;   /* bytes; 0: no gate */
+	int64_t max_body;      /* bytes */
+	int64_t retries;
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;
@@ -110,6 +120,8 @@ struct config {
 	char *log;	  /* "stderr", or an absolute path */
 	char *access_log; /* "stderr", "off", or an absolute path */
 	char *libexec;	  /* absolute */
+	int64_t max_connections;
+	int64_t max_connections_per_address; /* 0: no limit of its own */
 	struct config_listens listens;
 	struct config_services services;
 	struct config_strings files; /* interned names of all files read */

@@ -50,19 +50,32 @@ send_start(struct link *link)
 	    logs->access_fd != -1 ? 1 : 0);
 }
 
-void
-link_add_listener(struct link *link, struct listener *listener)
+static void
+send_listener(struct link *link, const struct listener *listener, bool is_new)
 {
 	struct role_listener role = { .type = ROLE_LISTENER,
 		.id = listener->id, .port = listener->address.port,
-		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX };
+		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX,
+		.settings = listener->settings };
 
 	strlcpy(role.name, listener->name, sizeof(role.name));
-	send_msg(link, &role, sizeof(role), &listener->fd, 1);
+	send_msg(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
 }
 
 void
-link_remove_listener(struct link *link, struct listener *listener)
+link_add_listener(struct link *link, const struct listener *listener)
+{
+	send_listener(link, listener, true);
+}
+
+void
+link_update_listener(struct link *link, const struct listener *listener)
+{
+	send_listener(link, listener, false);
+}
+
+void
+link_remove_listener(struct link *link, const struct listener *listener)
 {
 	send_id(link, ROLE_UNLISTEN, listener->id);
 }
@@ -72,20 +85,35 @@ send_worker(struct link *link, const struct worker *worker, uint32_t type)
 {
 	struct role_worker role = { .type = type,
 		.generation = worker->pool->id, .worker = worker->slot,
-		.pid = worker->pid };
+		.pid = worker->pid, .timed_out = worker->timed_out };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
+static struct service_settings
+settings_of(const struct config_service *config)
+{
+	return (struct service_settings){
+		.concurrency = (uint32_t)config->concurrency,
+		.queue_limit = (uint32_t)config->queue_limit,
+		.queue_timeout_ns = (uint64_t)config->queue_timeout_ms * MS_NS,
+		.request_timeout_ns =
+		    (uint64_t)config->request_timeout_ms * MS_NS,
+		.client_timeout_ns =
+		    (uint64_t)config->client_timeout_ms * MS_NS,
+		.body_timeout_ns = (uint64_t)config->body_timeout_ms * MS_NS,
+		.body_min_rate = (uint64_t)config->body_min_rate,
+		.body_buffer = (uint64_t)config->body_buffer,
+		.max_body = (uint64_t)config->max_body,
+		.retries = (uint32_t)config->retries,
+	};
 }
 
 void
 link_add_pool(struct link *link, struct pool *pool)
 {
 	struct role_generation role = { .type = ROLE_GENERATION,
-		.id = pool->id,
-		.concurrency = (uint32_t)pool->config->concurrency,
-		.queue_limit = (uint32_t)pool->config->queue_limit,
-		.queue_timeout_ns =
-		    (uint64_t)pool->config->queue_timeout_ms * MS_NS };
+		.id = pool->id, .settings = settings_of(pool->config) };
 	int fds[] = { pool->queue[POOL_ROUTER_END], pool->done[POOL_ROUTER_END],
 		pool->board_fd };
 
@@ -135,12 +163,25 @@ send_routes(struct link *link, const struct pool *pool,
 	}
 }
 
+static void
+send_limits(struct link *link)
+{
+	const struct config *config = link->supervisor->plan->config;
+	struct role_limits role = { .type = ROLE_LIMITS,
+		.connections = (uint32_t)config->max_connections,
+		.connections_per_address =
+		    (uint32_t)config->max_connections_per_address };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
 void
 link_commit(struct link *link)
 {
 	struct config_service *config;
 	struct service *service;
 
+	send_limits(link);
 	TAILQ_FOREACH(config, &link->supervisor->plan->config->services,
 	    entry) {
 		service = service_find(&link->supervisor->services,
@@ -229,6 +270,20 @@ on_kill(struct link *link, const struct role_kill *role)
 }
 
 static void
+on_stuck(struct link *link, const struct role_stuck *role, size_t len)
+{
+	struct worker *worker = service_find_worker(
+	    &link->supervisor->services, role->pid);
+
+	if (len != sizeof(*role) + role->line_len || worker == NULL ||
+	    worker->pool->id != role->generation ||
+	    worker->slot != role->worker)
+		return;
+	stuck_report(worker, role->slot, role->serial, role->line,
+	    role->line_len);
+}
+
+static void
 on_retired(struct link *link, const struct role_id *role)
 {
 	struct pool *pool = service_find_pool(&link->supervisor->services,
@@ -252,6 +307,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_gone_seen(link, buf);
 	else if (role->type == ROLE_KILL && len == sizeof(struct role_kill))
 		on_kill(link, buf);
+	else if (role->type == ROLE_STUCK && len >= sizeof(struct role_stuck))
+		on_stuck(link, buf, len);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

@@ -38,8 +38,10 @@ void link_start(struct link *link);
 
 /* A new pool, which may get leases from its first READY on. */
 void link_add_pool(struct link *link, struct pool *pool);
-void link_add_listener(struct link *link, struct listener *listener);
-void link_remove_listener(struct link *link, struct listener *listener);
+void link_add_listener(struct link *link, const struct listener *listener);
+/* Its name or settings are others now. */
+void link_update_listener(struct link *link, const struct listener *listener);
+void link_remove_listener(struct link *link, const struct listener *listener);
 /* Makes the routes of all serving pools the valid ones. */
 void link_commit(struct link *link);
 /* Asks it to stop accepting and to finish. */

@@ -104,6 +104,17 @@ explain(const struct config_listen *config, const char *what, int error)
 	    config->address, strerror(error), hint);
 }
 
+static void
+take_settings(struct listener *listener, const struct config_listen *config)
+{
+	listener->settings = (struct listener_settings){
+		.head_timeout_ns = (uint64_t)config->head_timeout_ms * MS_NS,
+		.keepalive_timeout_ns =
+		    (uint64_t)config->keepalive_timeout_ms * MS_NS,
+		.keepalive_requests = (uint64_t)config->keepalive_requests,
+	};
+}
+
 struct listener *
 listener_open(const struct config_listen *config, uint32_t id, char **why)
 {
@@ -112,6 +123,7 @@ listener_open(const struct config_listen *config, uint32_t id, char **why)
 
 	listener->id = id;
 	listener->fresh = true;
+	take_settings(listener, config);
 	listener->name = util_strdup(config->name);
 	listener->text = util_strdup(config->address);
 	listener->fd = -1;
@@ -168,6 +180,7 @@ listener_update(struct listener *listener, const struct config_listen *config)
 {
 	free(listener->name);
 	listener->name = util_strdup(config->name);
+	take_settings(listener, config);
 	listen(listener->fd, (int)config->backlog);
 }
 

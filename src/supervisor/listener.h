@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "common/roles.h"
 #include "supervisor/config.h"
 
 struct listener {
@@ -19,6 +20,7 @@ struct listener {
 	char *name;
 	char *text; /* the address as written: what identifies it */
 	struct config_address address;
+	struct listener_settings settings;
 	int fd;
 	bool routed; /* the router accepts from it; else a service's workers */
 	bool fresh;  /* opened by a reload that is not committed */
@@ -37,7 +39,7 @@ void listener_close(struct listener *listener);
 
 struct listener *listener_by_address(struct listeners *listeners,
     const char *text);
-/* What a reload may change without a new socket: name and backlog. */
+/* What a reload may change without a new socket: name, backlog, settings. */
 void listener_update(struct listener *listener,
     const struct config_listen *config);
 /* The router needs accept not to block; inherited sockets are blocking, as

@@ -99,8 +99,11 @@ switch_listener(struct supervisor *supervisor, struct listener *listener,
 {
 	struct link *link = &supervisor->link;
 
-	if (!listener->fresh && listener->routed == routed)
+	if (!listener->fresh && listener->routed == routed) {
+		if (routed)
+			link_update_listener(link, listener);
 		return;
+	}
 	if (listener->routed)
 		link_remove_listener(link, listener);
 	listener_set_routed(listener, routed);

@@ -47,8 +47,8 @@ set_timer(struct worker *worker, uint64_t after_ns)
 	    util_now_ns() + after_ns);
 }
 
-static void
-send_signal(struct worker *worker, int sig)
+void
+worker_signal(struct worker *worker, int sig)
 {
 	if (worker->pid != 0)
 		syscall(SYS_pidfd_send_signal, worker->exit.fd, sig, NULL, 0);
@@ -71,7 +71,7 @@ tell_router(struct worker *worker, uint32_t type)
 {
 	struct role_worker role = { .type = type,
 		.generation = worker->pool->id, .worker = worker->slot,
-		.pid = worker->pid };
+		.pid = worker->pid, .timed_out = worker->timed_out };
 
 	if (pool_is_leased(worker->pool))
 		channel_send(&worker->pool->supervisor->link.channel, &role,
@@ -237,6 +237,7 @@ do_spawn(struct worker *worker)
 	    (uint64_t)pool->config->start_timeout_ms * MS_NS;
 
 	worker->asked_to_leave = false;
+	worker->timed_out = false;
 	worker->killed_for = NULL;
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
@@ -290,7 +291,7 @@ do_stop(struct worker *worker, enum worker_state was)
 	tell_worker(worker, LEASE_STOP);
 	/* one that is not ready need not read its control descriptor yet */
 	if (!pool_is_leased(pool) || was == WORKER_STARTING)
-		send_signal(worker, SIGTERM);
+		worker_signal(worker, SIGTERM);
 	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
 		wait_ns = QUICK_STOP_NS;
 	set_timer(worker, wait_ns);
@@ -302,7 +303,7 @@ do_kill(struct worker *worker, const char *why)
 	worker->killed_for = why;
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	tell_router(worker, ROLE_LEAVING);
-	send_signal(worker, SIGKILL);
+	worker_signal(worker, SIGKILL);
 }
 
 /* --- the end ----------------------------------------------------------- */
@@ -392,6 +393,7 @@ do_bury(struct worker *worker)
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
 	loop_timer_clear(loop_of(worker), &worker->timer);
+	stuck_clear(worker);
 	if (worker->ready_ns != 0)
 		worker->pool->ready_count--;
 	/* old enough: what killed it says nothing about the next one */
@@ -478,7 +480,8 @@ worker_event(struct worker *worker, enum worker_event event)
 		do_kill(worker, "it did not stop within stop_timeout");
 		break;
 	case WORKER_DO_KILL:
-		do_kill(worker, "as asked");
+		do_kill(worker, worker->timed_out ?
+		    "its request was past request_timeout" : "as asked");
 		break;
 	case WORKER_DO_BURY:
 		do_bury(worker);
@@ -510,4 +513,5 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 		.owner = worker };
 	worker->timer.fn = on_timer;
 	worker->timer.owner = worker;
+	stuck_init(&worker->stuck, worker);
 }

@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "supervisor/life.h"
 #include "supervisor/spawn.h"
+#include "supervisor/stuck.h"
 
 struct pool;
 
@@ -25,6 +26,8 @@ struct worker {
 	uint64_t spawned_ns;
 	uint64_t ready_ns; /* 0: was not */
 	unsigned failures; /* deaths in a row while young: the back-off */
+	struct stuck stuck;	 /* request_timeout */
+	bool timed_out;		 /* killed for request_timeout */
 	bool asked_to_leave; /* its exit is no failure */
 	const char *killed_for; /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
@@ -32,6 +35,9 @@ struct worker {
 
 /* Puts an event through the table and does what it says. */
 void worker_event(struct worker *worker, enum worker_event event);
+
+/* Sends a signal to the process, if there is one. */
+void worker_signal(struct worker *worker, int sig);
 
 void worker_init(struct worker *worker, struct pool *pool, uint32_t slot);
 

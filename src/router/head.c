@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+#include "router/head.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "common/http.h"
+#include "common/util.h"
+#include "router/access_log.h"
+#include "router/body.h"
+#include "router/connection.h"
+#include "router/generation.h"
+#include "router/listener.h"
+#include "router/request.h"
+#include "router/route.h"
+#include "router/router.h"
+#include "router/service.h"
+
+#define PEEK_FIRST	 4096 /* most heads; a long body is not copied */
+#define PEEKS_MAX	 64   /* wake-ups for one head; then a timer */
+#define PEEK_INTERVAL_NS (10 * MS_NS)
+
+/* Refuses what could not be read or must not be answered further. */
+static void
+refuse_head(struct connection *connection, unsigned status, const char *detail)
+{
+	struct router *router = connection->router;
+
+	access_log_refusal(router, connection, status, router->buf,
+	    connection->peeked);
+	connection_answer(connection, status, detail, false, false, 0);
+}
+
+/* Refuses a request whose head was read: the connection may go on. */
+static void
+refuse_request(struct connection *connection, unsigned status,
+    const char *detail)
+{
+	struct router *router = connection->router;
+	const struct http_head *head = &router->head;
+	uint32_t keep = head->keep_alive && head->body_len == 0 ?
+	    head->head_len : 0;
+
+	access_log_refusal(router, connection, status, router->buf,
+	    connection->peeked);
+	connection_answer(connection, status, detail,
+	    head->method_id == HTTP_HEAD, head->minor == 0, keep);
+}
+
+static void
+submit(struct connection *connection, const struct route *route,
+    const char *path, size_t path_len)
+{
+	struct router *router = connection->router;
+	struct service *service = route->generation->service;
+	struct request *request;
+
+	if (router->head.body_len != HTTP_BODY_CHUNKED &&
+	    router->head.body_len > service->settings.max_body) {
+		refuse_request(connection, 413,
+		    "the body is larger than the service takes");
+		return;
+	}
+	request = request_new(&router->head, router->buf, path, path_len);
+	if (request == NULL) {
+		refuse_request(connection, 503, "no memory");
+		return;
+	}
+	request->connection = connection;
+	request->service = service;
+	request->msg.accepted_ns = router->loop.now_ns;
+	request->msg.body_max = service->settings.max_body;
+	request->msg.client = connection->client;
+	request->msg.local = connection->local;
+	request->msg.prefix_len = (uint16_t)(
+	    route->prefix_len == 1 ? 0 : route->prefix_len);
+	if (router->draining || ++connection->requests >=
+	    connection->listener->settings.keepalive_requests)
+		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
+	connection->request = request;
+	body_await(connection);
+}
+
+static void
+handle_request(struct connection *connection)
+{
+	struct router *router = connection->router;
+	const struct http_head *head = &router->head;
+	const char *host = router->buf + head->host.off, *why;
+	char path[HTTP_PATH_MAX];
+	size_t path_len, host_len;
+	const struct route *route;
+	bool encoded_slash;
+	uint16_t port;
+
+	if (head->asterisk) {
+		refuse_request(connection, 204, NULL);
+		return;
+	}
+	why = http_path_canonical(router->buf + head->path.off, head->path.len,
+	    path, sizeof(path), &path_len, &encoded_slash);
+	if (why != NULL) {
+		refuse_head(connection, 400, why);
+		return;
+	}
+	http_authority_split(host, head->host.len, &host_len, &port);
+	route = route_find(&router->routes, connection->listener->id, host,
+	    host_len, path, path_len);
+	if (route == NULL)
+		refuse_request(connection, 404, "no service has this path");
+	else
+		submit(connection, route, path, path_len);
+}
+
+/* The head is not whole.  Every wake-up must have brought something. */
+static void
+wait_for_more(struct connection *connection, uint32_t seen, uint32_t events)
+{
+	uint64_t now_ns = connection->router->loop.now_ns;
+	bool by_timer = events == 0;
+
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ||
+	    (!by_timer && seen <= connection->peeked)) {
+		connection->peeked = seen;
+		refuse_head(connection, 400, "the request ends in its head");
+		return;
+	}
+	if (connection->peeked == 0)
+		connection->head_deadline_ns = now_ns +
+		    connection->listener->settings.head_timeout_ns;
+	connection->peeked = seen;
+	connection_set_deadline(connection, connection->head_deadline_ns);
+	if (connection->peeks < PEEKS_MAX) {
+		connection->peeks++;
+		if (!connection->is_unix) {
+			connection_set_lowat(connection, seen + 1);
+			connection_await_input(connection);
+		}
+		return;
+	}
+	if (connection->head_deadline_ns > now_ns + PEEK_INTERVAL_NS)
+		connection_set_deadline(connection, now_ns + PEEK_INTERVAL_NS);
+}
+
+static enum http_result
+peek(struct connection *connection, ssize_t *n)
+{
+	struct router *router = connection->router;
+	size_t size = connection->peeked > 0 ? sizeof(router->buf) : PEEK_FIRST;
+	enum http_result result;
+
+	for (;;) {
+		do
+			*n = recv(connection->io.fd, router->buf, size,
+			    MSG_PEEK | MSG_DONTWAIT);
+		while (*n == -1 && errno == EINTR);
+		if (*n <= 0)
+			return HTTP_MORE;
+		result = http_head_parse(&router->head, router->buf,
+		    (size_t)*n);
+		if (result != HTTP_MORE || (size_t)*n < size ||
+		    size == sizeof(router->buf))
+			return result;
+		size = sizeof(router->buf);
+	}
+}
+
+void
+head_read(struct connection *connection, uint32_t events)
+{
+	enum http_result result;
+	ssize_t n;
+
+	result = peek(connection, &n);
+	if (n == -1 && errno == EAGAIN && connection->peeks < PEEKS_MAX) {
+		connection->peeks++;
+		connection_await_input(connection);
+		return;
+	}
+	if (n <= 0) {
+		connection_close(connection);
+		return;
+	}
+	if (result == HTTP_MORE) {
+		wait_for_more(connection, (uint32_t)n, events);
+		return;
+	}
+	connection->peeked = (uint32_t)n;
+	if (connection->lowat_set)
+		connection_set_lowat(connection, 1); /* workers obey it too */
+	if (result == HTTP_BAD)
+		refuse_head(connection, connection->router->head.status,
+		    connection->router->head.reason);
+	else
+		handle_request(connection);
+}
+
+void
+head_timed_out(struct connection *connection)
+{
+	uint64_t now_ns = connection->router->loop.now_ns;
+
+	if (connection->peeked == 0)
+		connection_close(connection);
+	else if (now_ns >= connection->head_deadline_ns)
+		refuse_head(connection, 408, "the head took too long");
+	else
+		head_read(connection, 0);
+}
