@@ -20,8 +20,7 @@ struct options {
 	bool dump;	  /* -T */
 };
 
-static const char usage_text[] =
-    "usage: poold [-DhtTV] [-c file] [-p pidfile]\n";
+static const char usage_text[] = "usage: poold [-DhtTV] [-c file] [-p pidfile]\n";
 
 static const char help_text[] =
     "  -c file     configuration (default: " DEFAULT_CONFIG ")\n"
@@ -46,7 +45,7 @@ test_config(const struct options *options)
 
 	config_errors_init(&errors);
 	config = config_load(file, &errors);
-	TAILQ_FOREACH(error, &errors.list, entry)
+	TAILQ_FOREACH (error, &errors.list, entry)
 		fprintf(stderr, "poold: %s\n", error->text);
 	count = errors.count;
 	config_errors_free(&errors);
@@ -102,8 +101,8 @@ parse_options(int argc, char **argv, struct options *options, int *status)
 			return false;
 		}
 	if (optind < argc) {
-		fprintf(stderr, "poold: unexpected argument '%s'\n%s",
-		    argv[optind], usage_text);
+		fprintf(stderr, "poold: unexpected argument '%s'\n%s", argv[optind],
+		    usage_text);
 		*status = EX_USAGE;
 		return false;
 	}

@@ -51,8 +51,9 @@ send_waiting(struct channel *channel)
 	struct channel_msg *msg;
 
 	while ((msg = TAILQ_FIRST(&channel->out)) != NULL) {
-		if (send_now(channel, msg->data, msg->len, msg->fds,
-			msg->fd_count) == -1 && is_full(errno))
+		if (send_now(channel, msg->data, msg->len, msg->fds, msg->fd_count) ==
+			-1 &&
+		    is_full(errno))
 			return;
 		TAILQ_REMOVE(&channel->out, msg, entry);
 		msg_free(msg);
@@ -80,8 +81,7 @@ receive_one(struct channel *channel)
 			close(received.fds[i]);
 		return true;
 	}
-	channel->on_msg(channel->owner, buf, (size_t)n, received.fds,
-	    received.fd_count);
+	channel->on_msg(channel->owner, buf, (size_t)n, received.fds, received.fd_count);
 	return true;
 }
 
@@ -129,8 +129,8 @@ channel_close(struct channel *channel)
 }
 
 static void
-keep_for_later(struct channel *channel, const void *buf, size_t len,
-    const int *fds, int fd_count)
+keep_for_later(struct channel *channel, const void *buf, size_t len, const int *fds,
+    int fd_count)
 {
 	struct channel_msg *msg = util_alloc(sizeof(*msg) + len);
 
@@ -138,8 +138,7 @@ keep_for_later(struct channel *channel, const void *buf, size_t len,
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
 
 		if (fd == -1) {
-			log_error("cannot keep a descriptor: %s",
-			    strerror(errno));
+			log_error("cannot keep a descriptor: %s", strerror(errno));
 			msg_free(msg);
 			return;
 		}
@@ -153,8 +152,8 @@ keep_for_later(struct channel *channel, const void *buf, size_t len,
 }
 
 void
-channel_send(struct channel *channel, const void *buf, size_t len,
-    const int *fds, int fd_count)
+channel_send(struct channel *channel, const void *buf, size_t len, const int *fds,
+    int fd_count)
 {
 	if (channel->loop == NULL || channel->io.fd == -1)
 		return;

@@ -39,7 +39,7 @@ void channel_close(struct channel *channel);
 /* Sends a message, now or as soon as possible.  The descriptors stay the
  * caller's: those of a message that waits are duplicated.  On a closed channel
  * this does nothing: whoever opens it anew tells everything anew. */
-void channel_send(struct channel *channel, const void *buf, size_t len,
-    const int *fds, int fd_count);
+void channel_send(struct channel *channel, const void *buf, size_t len, const int *fds,
+    int fd_count);
 
 #endif

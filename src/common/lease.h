@@ -43,9 +43,9 @@ enum lease_type {
 };
 
 /* Limits of the contract. */
-#define LEASE_WORKERS_MAX 1024	    /* worker slots of a generation */
-#define LEASE_SLOTS_MAX	  65536	    /* lease slots of a generation */
-#define LEASE_FIELDS_MAX  100	    /* header fields of a request */
+#define LEASE_WORKERS_MAX 1024	      /* worker slots of a generation */
+#define LEASE_SLOTS_MAX	  65536	      /* lease slots of a generation */
+#define LEASE_FIELDS_MAX  100	      /* header fields of a request */
 #define LEASE_HEAD_MAX	  (32 * 1024) /* bytes of a head */
 #define LEASE_PATH_MAX	  (8 * 1024)  /* bytes of a canonical path */
 
@@ -69,8 +69,8 @@ enum lease_family {
 };
 
 struct lease_addr {
-	uint16_t family; /* enum lease_family */
-	uint16_t port;	 /* 0 on unix sockets */
+	uint16_t family;  /* enum lease_family */
+	uint16_t port;	  /* 0 on unix sockets */
 	uint8_t addr[16]; /* network order; INET uses the first four */
 };
 
@@ -91,18 +91,18 @@ enum lease_flag {
  * the first byte of the head.
  */
 struct lease_msg {
-	uint16_t type;	     /* LEASE_LEASE or LEASE_CHECK */
-	uint16_t header_len; /* of this struct; later versions append to it */
-	uint32_t flags;	     /* enum lease_flag */
-	uint64_t serial;     /* router epoch : counter, LEASE_SERIAL */
-	uint64_t sequence;   /* position in this queue, from 1 */
-	uint64_t body_len;   /* bytes after the head, or LEASE_BODY_CHUNKED */
+	uint16_t type;	      /* LEASE_LEASE or LEASE_CHECK */
+	uint16_t header_len;  /* of this struct; later versions append to it */
+	uint32_t flags;	      /* enum lease_flag */
+	uint64_t serial;      /* router epoch : counter, LEASE_SERIAL */
+	uint64_t sequence;    /* position in this queue, from 1 */
+	uint64_t body_len;    /* bytes after the head, or LEASE_BODY_CHUNKED */
 	uint64_t accepted_ns; /* CLOCK_MONOTONIC: when the request's head was whole */
-	uint64_t leased_ns;  /* CLOCK_MONOTONIC: when this was sent */
+	uint64_t leased_ns;   /* CLOCK_MONOTONIC: when this was sent */
 	uint8_t request_id[16];
 	struct lease_addr client;
 	struct lease_addr local;
-	uint32_t slot; /* the lease slot in the scoreboard */
+	uint32_t slot;	   /* the lease slot in the scoreboard */
 	uint32_t head_len; /* bytes of the head, leading empty lines included */
 	struct lease_span method;
 	struct lease_span target; /* as the client sent it */
@@ -116,9 +116,9 @@ struct lease_msg {
 };
 
 enum lease_done_flag {
-	LEASE_DONE_KEEP = 1 << 0,    /* request read to its end, response complete */
-	LEASE_DONE_CLOSE = 1 << 1,   /* the response is over; close the connection */
-	LEASE_DONE_REFUSED = 1 << 2, /* nothing was read or written: lease it again */
+	LEASE_DONE_KEEP = 1 << 0,     /* request read to its end, response complete */
+	LEASE_DONE_CLOSE = 1 << 1,    /* the response is over; close the connection */
+	LEASE_DONE_REFUSED = 1 << 2,  /* nothing was read or written: lease it again */
 	LEASE_DONE_DETACHED = 1 << 3, /* the worker keeps the connection for good */
 };
 
@@ -129,7 +129,7 @@ struct lease_done {
 	uint64_t serial; /* as in the lease */
 	uint32_t slot;	 /* as in the lease */
 	uint32_t reserved;
-	uint64_t bytes; /* of the response, head included; for logs only */
+	uint64_t bytes;	   /* of the response, head included; for logs only */
 	uint64_t rest_off; /* where the rest of the response lies; 0 for now */
 	uint64_t rest_len;
 };
@@ -141,10 +141,12 @@ struct lease_signal {
 	uint32_t pid; /* READY: the worker's own; else 0 */
 };
 
+/* clang-format off */
 /* serial = epoch of the router (16 bits) : counter (48 bits) */
 #define LEASE_SERIAL(epoch, counter)                                           \
 	((uint64_t)(epoch) << 48 | ((uint64_t)(counter) & 0xffffffffffffULL))
 #define LEASE_EPOCH(serial) ((uint16_t)((serial) >> 48))
+/* clang-format on */
 
 /*
  * The scoreboard.  One writer for each word, no locks: a worker may be killed
@@ -182,12 +184,14 @@ enum lease_slot_state {
 	LEASE_SLOT_SENT,
 };
 
+/* clang-format off */
 /* owner = serial's low 52 bits : worker slot + 1 (12 bits) */
 #define LEASE_OWNER(serial, worker)                                            \
 	((uint64_t)(serial) << 12 | (uint64_t)((worker) + 1))
 #define LEASE_OWNER_WORKER(owner) ((uint32_t)((owner) & 0xfff) - 1)
 #define LEASE_OWNER_IS(owner, serial)                                          \
 	(((owner) & 0xfff) != 0 && (owner) >> 12 == ((uint64_t)(serial) << 12) >> 12)
+/* clang-format on */
 
 struct lease_slot {
 	/* written by the router */
@@ -210,7 +214,7 @@ enum lease_scoreboard_flag {
 struct lease_scoreboard {
 	uint32_t magic;
 	uint32_t protocol;
-	uint64_t size; /* of the whole mapping, bytes */
+	uint64_t size;	/* of the whole mapping, bytes */
 	uint32_t flags; /* enum lease_scoreboard_flag */
 	uint32_t generation;
 	uint32_t worker_count, worker_off, worker_size;
@@ -226,10 +230,9 @@ static_assert(sizeof(struct lease_slot) == 64, "lease_slot is shared");
 static_assert(sizeof(struct lease_scoreboard) == 48, "scoreboard is shared");
 static_assert(LEASE_WORKERS_MAX < 0xfff, "a worker fits into an owner word");
 
-#define LEASE_MSG_MAX                                                          \
-	(sizeof(struct lease_msg) +                                            \
-	 LEASE_FIELDS_MAX * sizeof(struct lease_field) + LEASE_PATH_MAX +      \
-	 LEASE_HEAD_MAX)
+#define LEASE_MSG_MAX                                                               \
+	(sizeof(struct lease_msg) + LEASE_FIELDS_MAX * sizeof(struct lease_field) + \
+	    LEASE_PATH_MAX + LEASE_HEAD_MAX)
 
 static inline struct lease_worker *
 lease_worker_at(struct lease_scoreboard *board, uint32_t worker)

@@ -31,6 +31,12 @@ log_replace(int fd)
 	sink_replace(&the_log.sink, fd);
 }
 
+void
+log_close(void)
+{
+	sink_close(&the_log.sink);
+}
+
 int
 log_fd(void)
 {
@@ -62,10 +68,14 @@ format_prefix(char *buf, size_t size, const char *level)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	len = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	len += (size_t)snprintf(buf + len, size - len, ".%03ldZ %s %s[%d]: ",
-	    ts.tv_nsec / 1000000, level, the_log.role, (int)getpid());
+	len += (size_t)snprintf(buf + len, size - len,
+	    ".%03ldZ %s %s[%d]: ", ts.tv_nsec / 1000000, level, the_log.role,
+	    (int)getpid());
 	return len;
 }
+
+static void log_line(const char *level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static void
 log_line(const char *level, const char *fmt, va_list ap)
@@ -78,23 +88,22 @@ log_line(const char *level, const char *fmt, va_list ap)
 	if (n < 0)
 		return;
 	make_printable(line + len);
-	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n :
-						    sizeof(line) - len - 2;
+	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
 	line[len++] = '\n';
 	sink_add(&the_log.sink, line, len);
 	sink_flush(&the_log.sink);
 }
 
-#define LOG_FUNCTION(name, level, condition)                                   \
-	void name(const char *fmt, ...)                                        \
-	{                                                                      \
-		va_list ap;                                                    \
-                                                                               \
-		if (!(condition))                                              \
-			return;                                                \
-		va_start(ap, fmt);                                             \
-		log_line(level, fmt, ap);                                      \
-		va_end(ap);                                                    \
+#define LOG_FUNCTION(name, level, condition) \
+	void name(const char *fmt, ...)      \
+	{                                    \
+		va_list ap;                  \
+                                             \
+		if (!(condition))            \
+			return;              \
+		va_start(ap, fmt);           \
+		log_line(level, fmt, ap);    \
+		va_end(ap);                  \
 	}
 
 LOG_FUNCTION(log_error, "error", true)

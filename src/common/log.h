@@ -15,6 +15,8 @@
 void log_open(const char *role, int fd);
 /* Goes on with another descriptor. */
 void log_replace(int fd);
+/* Writes what can be written and ends the log; for the end of the process. */
+void log_close(void);
 /* The descriptor in use; for the children that inherit it. */
 int log_fd(void);
 

@@ -71,8 +71,7 @@ loop_io_remove(struct loop *loop, struct loop_io *io)
 }
 
 void
-loop_timer_set(struct loop *loop, struct loop_timer *timer,
-    uint64_t deadline_ns)
+loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
 	loop_timer_clear(loop, timer);
 	timer->deadline_ns = deadline_ns > 0 ? deadline_ns : 1;
@@ -139,8 +138,8 @@ loop_run(struct loop *loop)
 	while (!loop->stopped) {
 		if (loop->before_wait != NULL)
 			loop->before_wait(loop->before_wait_owner);
-		loop->batch_len = epoll_wait(loop->epoll_fd, loop->batch,
-		    LOOP_BATCH, wait_ms(loop));
+		loop->batch_len = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH,
+		    wait_ms(loop));
 		if (loop->batch_len < 0)
 			loop->batch_len = 0; /* EINTR */
 		loop->wakeups++;

@@ -58,8 +58,7 @@ int loop_io_change(struct loop *loop, struct loop_io *io, uint32_t events);
 void loop_io_remove(struct loop *loop, struct loop_io *io);
 
 /* Sets or moves a timer.  It is called once, no earlier than deadline_ns. */
-void loop_timer_set(struct loop *loop, struct loop_timer *timer,
-    uint64_t deadline_ns);
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 static inline bool
 loop_timer_is_set(const struct loop_timer *timer)

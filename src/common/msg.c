@@ -29,8 +29,8 @@ msg_send(int sock, const void *buf, size_t len, int flags)
 }
 
 int
-msg_sendv(int sock, const struct iovec *iov, int iov_count, const int *fds,
-    int fd_count, int flags)
+msg_sendv(int sock, const struct iovec *iov, int iov_count, const int *fds, int fd_count,
+    int flags)
 {
 	union fds_buf control;
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov,
@@ -60,17 +60,14 @@ take_fds(struct msghdr *msg, struct msg_received *received)
 	struct cmsghdr *cmsg;
 	size_t count;
 
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET ||
-		    cmsg->cmsg_type != SCM_RIGHTS)
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < count; i++) {
 			int fd;
 
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
-			    sizeof(int));
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
 			if (received->fd_count < MSG_FDS_MAX)
 				received->fds[received->fd_count++] = fd;
 			else
@@ -80,12 +77,12 @@ take_fds(struct msghdr *msg, struct msg_received *received)
 }
 
 ssize_t
-msg_recv(int sock, void *buf, size_t size, int flags,
-    struct msg_received *received)
+msg_recv(int sock, void *buf, size_t size, int flags, struct msg_received *received)
 {
 	union fds_buf control;
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf) };
 	ssize_t n;
@@ -103,8 +100,7 @@ msg_recv(int sock, void *buf, size_t size, int flags,
 }
 
 ssize_t
-msg_recv_fd(int sock, void *buf, size_t size, int flags, int *fd,
-    bool *truncated)
+msg_recv_fd(int sock, void *buf, size_t size, int flags, int *fd, bool *truncated)
 {
 	struct msg_received received;
 	ssize_t n = msg_recv(sock, buf, size, flags, &received);
@@ -124,8 +120,7 @@ sender_of(struct msghdr *msg)
 	struct cmsghdr *cmsg;
 	struct ucred cred;
 
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
-	     cmsg = CMSG_NXTHDR(msg, cmsg))
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg))
 		if (cmsg->cmsg_level == SOL_SOCKET &&
 		    cmsg->cmsg_type == SCM_CREDENTIALS) {
 			memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
@@ -135,8 +130,7 @@ sender_of(struct msghdr *msg)
 }
 
 int
-msg_recv_batch(int sock, void *bufs, size_t size, int count, size_t *lens,
-    pid_t *senders)
+msg_recv_batch(int sock, void *bufs, size_t size, int count, size_t *lens, pid_t *senders)
 {
 	union cred_buf {
 		char buf[CMSG_SPACE(sizeof(struct ucred)) +
@@ -160,8 +154,8 @@ msg_recv_batch(int sock, void *bufs, size_t size, int count, size_t *lens,
 		msgs[i].msg_hdr.msg_controllen = sizeof(controls[i].buf);
 	}
 	do
-		n = recvmmsg(sock, msgs, (unsigned)count,
-		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+		n = recvmmsg(sock, msgs, (unsigned)count, MSG_DONTWAIT | MSG_CMSG_CLOEXEC,
+		    NULL);
 	while (n == -1 && errno == EINTR);
 	for (int i = 0; i < n; i++) {
 		lens[i] = msgs[i].msg_len;

@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-#define ROLE_FD_CHANNEL 3 /* the router's end of the channel */
-#define ROLE_NAME_MAX	64 /* bytes of a name, NUL included */
+#define ROLE_FD_CHANNEL 3    /* the router's end of the channel */
+#define ROLE_NAME_MAX	64   /* bytes of a name, NUL included */
 #define ROLE_TEXT_MAX	8192 /* bytes of a route's host or prefix */
 
 enum role_type {
@@ -34,12 +34,12 @@ enum role_type {
 	ROLE_LIMITS,	 /* role_limits */
 	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
 	/* router to supervisor */
-	ROLE_COMMITTED,	 /* role_id: the version now valid */
-	ROLE_GONE_SEEN,	 /* role_worker: its leases are settled */
-	ROLE_RETIRED,	 /* role_id: nothing more will be sent to it */
-	ROLE_KILL,	 /* role_kill */
-	ROLE_STUCK,	 /* role_stuck: past its time */
-	ROLE_DRAINED,	 /* role_id 0 */
+	ROLE_COMMITTED, /* role_id: the version now valid */
+	ROLE_GONE_SEEN, /* role_worker: its leases are settled */
+	ROLE_RETIRED,	/* role_id: nothing more will be sent to it */
+	ROLE_KILL,	/* role_kill */
+	ROLE_STUCK,	/* role_stuck: past its time */
+	ROLE_DRAINED,	/* role_id 0 */
 };
 
 struct role_id {
@@ -49,7 +49,7 @@ struct role_id {
 
 struct role_start {
 	uint32_t type;
-	uint32_t epoch; /* of this router, for its serials */
+	uint32_t epoch;	     /* of this router, for its serials */
 	uint32_t access_log; /* 0: off, 1: the descriptor, 2: stderr */
 };
 

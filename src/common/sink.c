@@ -88,7 +88,8 @@ sink_flush(struct sink *sink)
 			break;
 		done += (size_t)n;
 	}
-	memmove(sink->buf, sink->buf + done, sink->len - done);
+	if (done > 0)
+		memmove(sink->buf, sink->buf + done, sink->len - done);
 	sink->len -= done;
 	return sink->len > 0;
 }

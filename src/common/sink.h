@@ -14,7 +14,7 @@
 #define SINK_BUFFER (256 * 1024) /* bytes of lines that wait */
 
 struct sink {
-	int fd; /* -1: lines go nowhere */
+	int fd;	   /* -1: lines go nowhere */
 	char *buf; /* SINK_BUFFER bytes, allocated with the first line */
 	size_t len;
 	uint64_t dropped; /* lines */

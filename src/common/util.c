@@ -36,8 +36,7 @@ addr_from_in6(struct lease_addr *addr, const struct sockaddr_in6 *in6)
 }
 
 void
-util_addr_from_sockaddr(struct lease_addr *addr,
-    const struct sockaddr_storage *ss)
+util_addr_from_sockaddr(struct lease_addr *addr, const struct sockaddr_storage *ss)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
 

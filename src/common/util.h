@@ -15,8 +15,7 @@
 uint64_t util_now_ns(void);
 
 /* Fills addr from a socket address; IPv4-mapped IPv6 becomes IPv4. */
-void util_addr_from_sockaddr(struct lease_addr *addr,
-    const struct sockaddr_storage *ss);
+void util_addr_from_sockaddr(struct lease_addr *addr, const struct sockaddr_storage *ss);
 /* "127.0.0.1", "::1", "unix", or "-" when unknown.  buf: UTIL_ADDR_SIZE. */
 #define UTIL_ADDR_SIZE 46
 const char *util_addr_text(const struct lease_addr *addr, char *buf);

@@ -19,12 +19,12 @@
 
 #include "libpoold/internal.h"
 
-#define CONNECTIONS_MAX	  4096
-#define EVENTS_MAX	  64
-#define ACCEPT_BURST	  16
-#define ACCEPT_LAST	  512	/* when told to stop: what the backlog holds */
-#define ACCEPT_PAUSE_MS	  100	/* after running out of descriptors */
-#define STOP_TIMEOUT_MS	  1000	/* for what is half done when told to stop */
+#define CONNECTIONS_MAX	   4096
+#define EVENTS_MAX	   64
+#define ACCEPT_BURST	   16
+#define ACCEPT_LAST	   512	/* when told to stop: what the backlog holds */
+#define ACCEPT_PAUSE_MS	   100	/* after running out of descriptors */
+#define STOP_TIMEOUT_MS	   1000 /* for what is half done when told to stop */
 #define STATUS_INTERVAL_MS 10000
 
 enum connection_state {
@@ -60,16 +60,15 @@ struct acceptor {
 	/* By state.  Each has one timeout, so the first is the next due. */
 	struct connection_list lists[CONNECTION_STATES];
 	size_t count;
-	bool watching; /* the listeners are in the epoll set */
+	bool watching;		 /* the listeners are in the epoll set */
 	uint64_t pause_until_ns; /* while they are not */
-	uint64_t now_ns; /* of the current turn of the loop */
+	uint64_t now_ns;	 /* of the current turn of the loop */
 	uint64_t requests;
 	uint64_t status_ns; /* when the service manager was last told */
 };
 
 static void
-connection_move(struct acceptor *a, struct connection *c,
-    enum connection_state state)
+connection_move(struct acceptor *a, struct connection *c, enum connection_state state)
 {
 	TAILQ_REMOVE(&a->lists[c->state], c, link);
 	c->state = state;
@@ -179,8 +178,8 @@ answer_asterisk(struct poold_request *req, void *arg)
 
 /* Runs handler and counts; the connection is kept, lingers or is closed. */
 static bool
-connection_handle(struct acceptor *a, struct connection *c,
-    poold_handler handler, void *arg, bool client_keeps)
+connection_handle(struct acceptor *a, struct connection *c, poold_handler handler,
+    void *arg, bool client_keeps)
 {
 	struct poold_request *req = a->serve->req;
 
@@ -197,8 +196,8 @@ connection_handle(struct acceptor *a, struct connection *c,
 	if (req->keep)
 		return true;
 	/* Who asked for the end and sent all will not be disturbed by it. */
-	if (req->response.state != RESPONSE_DONE || (!client_keeps &&
-	    body_over(&req->body) && req->in.pos == req->in.len))
+	if (req->response.state != RESPONSE_DONE ||
+	    (!client_keeps && body_over(&req->body) && req->in.pos == req->in.len))
 		connection_close(a, c);
 	else
 		connection_linger(a, c);
@@ -207,8 +206,7 @@ connection_handle(struct acceptor *a, struct connection *c,
 
 /* The head cannot be parsed: nothing is known of the request. */
 static void
-connection_refuse(struct acceptor *a, struct connection *c,
-    const struct http_head *head)
+connection_refuse(struct acceptor *a, struct connection *c, const struct http_head *head)
 {
 	struct refusal refusal = { head->status, head->reason };
 	struct request_index nothing = { .minor = 1, .fields = head->fields };
@@ -221,16 +219,19 @@ connection_refuse(struct acceptor *a, struct connection *c,
 
 /* Answers the request whose head is at in.pos; false: c is gone or ending. */
 static bool
-connection_request(struct acceptor *a, struct connection *c,
-    const struct http_head *head)
+connection_request(struct acceptor *a, struct connection *c, const struct http_head *head)
 {
 	struct poold_request *req = a->serve->req;
 	struct request_index index = { .method = head->method,
-		.target = head->target, .query = head->query,
-		.host = head->host, .fields = head->fields,
-		.field_count = head->field_count, .body_len = head->body_len,
+		.target = head->target,
+		.query = head->query,
+		.host = head->host,
+		.fields = head->fields,
+		.field_count = head->field_count,
+		.body_len = head->body_len,
 		.body_max = UINT64_MAX,
-		.minor = head->minor, .keep = head->keep_alive,
+		.minor = head->minor,
+		.keep = head->keep_alive,
 		.expect = head->expect_continue };
 	struct refusal refusal = { 0, NULL };
 	poold_handler handler = a->serve->handler;
@@ -244,9 +245,9 @@ connection_request(struct acceptor *a, struct connection *c,
 	} else if (head->asterisk)
 		handler = answer_asterisk;
 	else {
-		refusal.reason = http_path_canonical(req->in.buf +
-		    req->in.pos + head->path.off, head->path.len, req->path,
-		    LEASE_PATH_MAX, &path_len, &slash);
+		refusal.reason = http_path_canonical(req->in.buf + req->in.pos +
+			head->path.off,
+		    head->path.len, req->path, LEASE_PATH_MAX, &path_len, &slash);
 		if (refusal.reason != NULL) {
 			refusal.status = 400;
 			path_len = 0;
@@ -275,8 +276,7 @@ connection_serve(struct acceptor *a, struct connection *c)
 			in->len -= in->pos;
 			in->pos = 0;
 		}
-		switch (http_head_parse(&head, in->buf + in->pos,
-		    in->len - in->pos)) {
+		switch (http_head_parse(&head, in->buf + in->pos, in->len - in->pos)) {
 		case HTTP_MORE:
 			connection_save(a, c);
 			return;
@@ -312,8 +312,7 @@ connection_readable(struct acceptor *a, struct connection *c)
 		connection_discard(a, c);
 		return;
 	}
-	n = recv(c->fd, in->buf + saved_len, INPUT_READ - saved_len,
-	    MSG_DONTWAIT);
+	n = recv(c->fd, in->buf + saved_len, INPUT_READ - saved_len, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -339,8 +338,7 @@ listeners_unwatch(struct acceptor *a)
 	size_t i;
 
 	for (i = 0; a->watching && i < a->listeners->count; i++)
-		(void)epoll_ctl(a->epoll, EPOLL_CTL_DEL, a->listeners->fds[i],
-		    NULL);
+		(void)epoll_ctl(a->epoll, EPOLL_CTL_DEL, a->listeners->fds[i], NULL);
 	a->watching = false;
 }
 
@@ -352,8 +350,8 @@ listeners_watch(struct acceptor *a)
 
 	for (i = 0; i < a->listeners->count; i++) {
 		event.data.ptr = &a->listeners->fds[i];
-		if (epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->listeners->fds[i],
-		    &event) == -1) {
+		if (epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->listeners->fds[i], &event) ==
+		    -1) {
 			poold_log(NULL, "epoll_ctl: %s", strerror(errno));
 			return -1;
 		}
@@ -378,8 +376,7 @@ acceptor_evict(struct acceptor *a)
 static void
 acceptor_pause(struct acceptor *a, const char *why)
 {
-	poold_log(NULL, "no new connections for %d ms: %s", ACCEPT_PAUSE_MS,
-	    why);
+	poold_log(NULL, "no new connections for %d ms: %s", ACCEPT_PAUSE_MS, why);
 	listeners_unwatch(a);
 	a->pause_until_ns = a->now_ns + ACCEPT_PAUSE_MS * MS_NS;
 }
@@ -387,8 +384,7 @@ acceptor_pause(struct acceptor *a, const char *why)
 static bool
 out_of_resources(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-	    error == ENOMEM;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 /* Accepts up to burst connections. */
@@ -435,8 +431,7 @@ acceptor_expire(struct acceptor *a)
 static int
 ms_until(uint64_t deadline_ns, uint64_t now_ns)
 {
-	return deadline_ns <= now_ns ? 0 :
-	    (int)((deadline_ns - now_ns) / MS_NS) + 1;
+	return deadline_ns <= now_ns ? 0 : (int)((deadline_ns - now_ns) / MS_NS) + 1;
 }
 
 /* How long to wait for events, at most; -1: for ever. */
@@ -456,8 +451,7 @@ acceptor_timeout_ms(const struct acceptor *a, int title_ms)
 	if (first_ns == UINT64_MAX)
 		return title_ms;
 	timeout_ms = ms_until(first_ns, util_now_ns());
-	return title_ms != -1 && title_ms < timeout_ms ? title_ms :
-	    timeout_ms;
+	return title_ms != -1 && title_ms < timeout_ms ? title_ms : timeout_ms;
 }
 
 /* Whether ptr, which came with an event, is one of the listeners. */
@@ -486,8 +480,7 @@ acceptor_turn(struct acceptor *a, int timeout_ms)
 		return errno == EINTR ? 0 : -1;
 	a->now_ns = util_now_ns();
 	for (i = 0; i < n; i++)
-		if (events[i].data.ptr != NULL &&
-		    !is_listener(a, events[i].data.ptr))
+		if (events[i].data.ptr != NULL && !is_listener(a, events[i].data.ptr))
 			connection_readable(a, events[i].data.ptr);
 	/* Afterwards, since accepting may close idle connections. */
 	for (i = 0; i < n && a->watching; i++)
@@ -505,8 +498,7 @@ acceptor_report(struct acceptor *a)
 	int title_ms = title_idle(&a->serve->title, a->requests, now_ns);
 	char status[64];
 
-	if (title_ms == -1 && now_ns - a->status_ns >=
-	    STATUS_INTERVAL_MS * MS_NS) {
+	if (title_ms == -1 && now_ns - a->status_ns >= STATUS_INTERVAL_MS * MS_NS) {
 		snprintf(status, sizeof(status), "STATUS=%llu requests",
 		    (unsigned long long)a->requests);
 		notify_send(status);
@@ -516,12 +508,11 @@ acceptor_report(struct acceptor *a)
 }
 
 static void
-acceptor_close_list(struct acceptor *a, enum connection_state state,
-    bool untouched_only)
+acceptor_close_list(struct acceptor *a, enum connection_state state, bool untouched_only)
 {
 	struct connection *c, *next;
 
-	TAILQ_FOREACH_SAFE(c, &a->lists[state], link, next)
+	TAILQ_FOREACH_SAFE (c, &a->lists[state], link, next)
 		if (!untouched_only || c->saved == NULL)
 			connection_close(a, c);
 }
@@ -579,8 +570,8 @@ acceptor_title(struct acceptor *a)
 	char prefix[256];
 
 	if (service != NULL && slot != NULL)
-		snprintf(prefix, sizeof(prefix), "poold: %.64s worker %.8s",
-		    service, slot);
+		snprintf(prefix, sizeof(prefix), "poold: %.64s worker %.8s", service,
+		    slot);
 	else
 		snprintf(prefix, sizeof(prefix), "%.64s: %s", a->serve->name,
 		    a->listeners->shared ? "inherited" : a->listeners->text);
@@ -597,8 +588,8 @@ accept_serve(struct serve *serve, struct listeners *listeners)
 	for (i = 0; i < CONNECTION_STATES; i++)
 		TAILQ_INIT(&a.lists[i]);
 	a.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (a.epoll == -1 || epoll_ctl(a.epoll, EPOLL_CTL_ADD, serve->wake_fd,
-	    &wake) == -1)
+	if (a.epoll == -1 ||
+	    epoll_ctl(a.epoll, EPOLL_CTL_ADD, serve->wake_fd, &wake) == -1)
 		poold_log(NULL, "epoll: %s", strerror(errno));
 	else if (listeners_watch(&a) == 0) {
 		acceptor_title(&a);

@@ -8,8 +8,7 @@
 #include "libpoold/internal.h"
 
 void
-body_open(struct poold_request *req, uint64_t body_len, uint64_t body_max,
-    bool expect)
+body_open(struct poold_request *req, uint64_t body_len, uint64_t body_max, bool expect)
 {
 	struct body *b = &req->body;
 
@@ -73,8 +72,7 @@ body_drain(struct poold_request *req)
 		b->left -= have;
 	}
 	while (b->left > 0) {
-		size = b->left < sizeof(scratch) ? (size_t)b->left :
-		    sizeof(scratch);
+		size = b->left < sizeof(scratch) ? (size_t)b->left : sizeof(scratch);
 		n = io_recv(req->fd, scratch, size, DRAIN_TIMEOUT_MS);
 		if (n <= 0)
 			return false;
@@ -149,14 +147,13 @@ body_read_chunked(struct poold_request *req, char *buf, size_t size)
 		if (in->pos == in->len) {
 			/* Begin again behind the head. */
 			in->pos = in->len = req->body.refill_pos;
-			n = body_recv(req, in->buf + in->len,
-			    INPUT_SIZE - in->len);
+			n = body_recv(req, in->buf + in->len, INPUT_SIZE - in->len);
 			if (n == -1)
 				return -1;
 			in->len += (size_t)n;
 		}
-		n = http_chunked_decode(decoder, in->buf + in->pos,
-		    in->len - in->pos, &used, buf, size);
+		n = http_chunked_decode(decoder, in->buf + in->pos, in->len - in->pos,
+		    &used, buf, size);
 		if (n == -1) {
 			req->body.error = EBADMSG;
 			return -1;
@@ -184,7 +181,7 @@ poold_read(struct poold_request *req, void *buf, size_t size)
 	if (b->error == 0) {
 		body_continue(req);
 		n = b->chunked ? body_read_chunked(req, buf, size) :
-		    body_read_sized(req, buf, size);
+				 body_read_sized(req, buf, size);
 		if (n >= 0)
 			return n;
 	}
@@ -241,8 +238,7 @@ body_collect(struct poold_request *req, size_t max)
 	if (body_reserve(b, (size_t)b->left) == -1)
 		return -1;
 	while (!body_over(b)) {
-		if (b->whole_len + 1 == b->whole_size &&
-		    body_grow(b, max) == -1)
+		if (b->whole_len + 1 == b->whole_size && body_grow(b, max) == -1)
 			return -1;
 		n = poold_read(req, b->whole + b->whole_len,
 		    b->whole_size - 1 - b->whole_len);

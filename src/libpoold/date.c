@@ -7,10 +7,10 @@
 
 #define DATE_MAX 253402300799 /* 9999-12-31T23:59:59Z */
 
-static const char days[7][10] = { "Sunday", "Monday", "Tuesday", "Wednesday",
-	"Thursday", "Friday", "Saturday" };
-static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char days[7][10] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday",
+	"Friday", "Saturday" };
+static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
+	"Aug", "Sep", "Oct", "Nov", "Dec" };
 
 void
 poold_format_date(time_t t, char buf[POOLD_DATE_SIZE])
@@ -24,8 +24,8 @@ poold_format_date(time_t t, char buf[POOLD_DATE_SIZE])
 		t = DATE_MAX;
 	gmtime_r(&t, &tm);
 	snprintf(text, sizeof(text), "%.3s, %02d %s %04d %02d:%02d:%02d GMT",
-	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
 	memcpy(buf, text, POOLD_DATE_SIZE - 1);
 	buf[POOLD_DATE_SIZE - 1] = '\0';
 }
@@ -92,13 +92,12 @@ year_of_two_digits(int year)
 static time_t
 date_make(int year, int month, int day, int hour, int minute, int second)
 {
-	static const int lengths[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31,
-		30, 31 };
+	static const int lengths[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 	struct tm tm = { 0 };
 
-	if (day < 1 || day > lengths[month] + (month == 1 && leap) ||
-	    hour > 23 || minute > 59 || second > 60)
+	if (day < 1 || day > lengths[month] + (month == 1 && leap) || hour > 23 ||
+	    minute > 59 || second > 60)
 		return -1;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month;
@@ -129,8 +128,7 @@ poold_parse_date(const char *s)
 		return date_make(n[1], month, n[0], n[2], n[3], n[4]);
 	memset(n, 0, sizeof(n));
 	if (len > 3 && scan(rest, ", dd-m-dd dd:dd:dd GMT", &month, n))
-		return date_make(year_of_two_digits(n[1]), month, n[0], n[2],
-		    n[3], n[4]);
+		return date_make(year_of_two_digits(n[1]), month, n[0], n[2], n[3], n[4]);
 	memset(n, 0, sizeof(n));
 	if (len == 3 && scan(rest, " m _d dd:dd:dd dddd", &month, n))
 		return date_make(n[4], month, n[0], n[1], n[2], n[3]);

@@ -22,19 +22,19 @@
 #include "common/util.h"
 #include "libpoold/poold.h"
 
-#define HEAD_TIMEOUT_MS	      10000  /* for a whole head */
-#define KEEPALIVE_TIMEOUT_MS  60000  /* between two requests */
-#define LINGER_TIMEOUT_MS     2000   /* RFC 9112 section 9.6 */
-#define BODY_TIMEOUT_MS	      30000  /* without progress */
-#define WRITE_TIMEOUT_MS      60000  /* without progress, own connections */
+#define HEAD_TIMEOUT_MS		10000  /* for a whole head */
+#define KEEPALIVE_TIMEOUT_MS	60000  /* between two requests */
+#define LINGER_TIMEOUT_MS	2000   /* RFC 9112 section 9.6 */
+#define BODY_TIMEOUT_MS		30000  /* without progress */
+#define WRITE_TIMEOUT_MS	60000  /* without progress, own connections */
 #define LEASED_WRITE_TIMEOUT_MS 600000 /* the router ends slow clients sooner */
-#define DRAIN_TIMEOUT_MS      20     /* for the rest of an unread body */
+#define DRAIN_TIMEOUT_MS	20     /* for the rest of an unread body */
 
 #define RESPONSE_HEAD_MAX  (16 * 1024)
 #define RESPONSE_FIXED_MAX 512 /* of it, what the library itself writes */
 #define LOG_LINE_MAX	   4096
 #define FORM_MAX	   (64 * 1024)
-#define DRAIN_MAX	   (64 * 1024) /* unread input that is read away */
+#define DRAIN_MAX	   (64 * 1024)	/* unread input that is read away */
 #define BUFFER_KEEP_MAX	   (128 * 1024) /* larger ones are freed after use */
 
 /* The input buffer starts with up to INPUT_READ bytes of what a client sent:
@@ -44,7 +44,7 @@
 #define INPUT_SIZE (3 * HTTP_HEAD_MAX)
 
 struct input {
-	char *buf; /* INPUT_SIZE bytes */
+	char *buf;  /* INPUT_SIZE bytes */
 	size_t pos; /* first byte that nobody used yet */
 	size_t len; /* behind the last byte read */
 };
@@ -57,15 +57,15 @@ struct pairs {
 };
 
 struct body {
-	uint64_t total; /* bytes, when not chunked */
-	uint64_t left;	/* of them, not yet read */
+	uint64_t total;	  /* bytes, when not chunked */
+	uint64_t left;	  /* of them, not yet read */
 	uint64_t allowed; /* bytes of a chunked body that may still come */
 	bool chunked;
-	bool expect;	/* the client waits for 100 Continue */
-	int error;	/* errno of the failure after which nothing is read */
+	bool expect; /* the client waits for 100 Continue */
+	int error;   /* errno of the failure after which nothing is read */
 	struct http_chunked decoder;
 	size_t refill_pos; /* where input that follows the head may be read to */
-	char *whole;	/* poold_body */
+	char *whole;	   /* poold_body */
 	size_t whole_len, whole_size;
 	bool have_whole;
 };
@@ -85,7 +85,7 @@ enum response_own { /* fields that the handler gave itself */
 struct response {
 	enum response_state state;
 	int status;
-	bool sized;	   /* its length was declared */
+	bool sized; /* its length was declared */
 	bool chunked;
 	bool bodyless;	   /* HEAD, 204, 304 */
 	bool head_pending; /* composed, not yet sent */
@@ -107,9 +107,9 @@ struct peer {
 struct poold_request {
 	int fd; /* the client's socket; its owner closes it */
 	bool leased;
-	bool keep; /* the connection may serve another request */
+	bool keep;    /* the connection may serve another request */
 	bool is_head; /* the method is HEAD */
-	int minor; /* of HTTP/1.x */
+	int minor;    /* of HTTP/1.x */
 	struct input in;
 	char *head; /* in in.buf; spans are offsets from it */
 	const char *method, *target, *query, *host;
@@ -146,11 +146,10 @@ void request_free(struct poold_request *req);
 /* Begins a request on fd whose head is at req->in.buf + req->in.pos, head_len
  * bytes; moves in.pos behind it.  The caller sets path and route (see
  * request_route), id and peer. */
-void request_open(struct poold_request *req, int fd,
-    const struct request_index *index, size_t head_len);
+void request_open(struct poold_request *req, int fd, const struct request_index *index,
+    size_t head_len);
 /* Splits the canonical path already in req->path behind prefix_len bytes. */
-void request_route(struct poold_request *req, size_t path_len,
-    size_t prefix_len);
+void request_route(struct poold_request *req, size_t path_len, size_t prefix_len);
 /* Gives the request an id: its traceparent's trace id or a random one. */
 void request_identify(struct poold_request *req);
 /* Runs handler, then completes the response or cuts the connection.
@@ -181,8 +180,8 @@ const char *pairs_find(const struct pairs *pairs, const char *name);
 void pairs_reset(struct pairs *pairs);
 
 /* body.c */
-void body_open(struct poold_request *req, uint64_t body_len,
-    uint64_t body_max, bool expect);
+void body_open(struct poold_request *req, uint64_t body_len, uint64_t body_max,
+    bool expect);
 void body_reset(struct body *body);
 bool body_over(const struct body *body); /* all of it was read */
 /* Whether the connection can serve another request after this body, as far as
@@ -205,13 +204,13 @@ void log_name_set(const char *name); /* static or lasting string */
 struct title {
 	char prefix[160];
 	uint64_t credit_ns; /* paid up to this time; limits the rate */
-	bool busy; /* what the title says */
-	uint64_t requests; /* what the title says */
+	bool busy;	    /* what the title says */
+	uint64_t requests;  /* what the title says */
 };
 
 void title_open(struct title *title, const char *prefix);
-void title_busy(struct title *title, const struct poold_request *req,
-    uint64_t requests, uint64_t now_ns);
+void title_busy(struct title *title, const struct poold_request *req, uint64_t requests,
+    uint64_t now_ns);
 /* To be called before waiting.  Returns how long to wait at most before
  * calling again, in ms; -1: the title is current. */
 int title_idle(struct title *title, uint64_t requests, uint64_t now_ns);
@@ -241,9 +240,9 @@ int accept_serve(struct serve *serve, struct listeners *listeners);
 struct listeners {
 	size_t count;
 	int fds[LISTENERS_MAX];
-	bool shared; /* inherited: other processes accept from them too */
+	bool shared;	       /* inherited: other processes accept from them too */
 	const char *unix_path; /* to remove at the end, or NULL */
-	char text[128]; /* "127.0.0.1:9000" */
+	char text[128];	       /* "127.0.0.1:9000" */
 };
 
 /* The inherited ones; 0, or an exit status.  count 0: there are none. */

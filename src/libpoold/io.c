@@ -17,7 +17,7 @@ io_wait(int fd, short events, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
 	uint64_t end_ns = timeout_ms < 0 ? 0 :
-	    util_now_ns() + (uint64_t)timeout_ms * MS_NS;
+					   util_now_ns() + (uint64_t)timeout_ms * MS_NS;
 	uint64_t now_ns;
 	int n;
 
@@ -27,8 +27,7 @@ io_wait(int fd, short events, int timeout_ms)
 		if (timeout_ms < 0)
 			continue;
 		now_ns = util_now_ns();
-		timeout_ms = now_ns < end_ns ?
-		    (int)((end_ns - now_ns) / MS_NS) : 0;
+		timeout_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / MS_NS) : 0;
 	}
 	if (n == 0) {
 		errno = ETIMEDOUT;
@@ -45,8 +44,7 @@ io_recv(int fd, void *buf, size_t size, int timeout_ms)
 	while ((n = recv(fd, buf, size, MSG_DONTWAIT)) == -1) {
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN ||
-		    io_wait(fd, POLLIN | POLLRDHUP, timeout_ms) == -1)
+		if (errno != EAGAIN || io_wait(fd, POLLIN | POLLRDHUP, timeout_ms) == -1)
 			return -1;
 	}
 	return n;
@@ -73,8 +71,7 @@ io_recv_exactly(int fd, void *buf, size_t size, int timeout_ms)
 		now_ns = util_now_ns();
 		if (end_ns == 0)
 			end_ns = now_ns + (uint64_t)timeout_ms * MS_NS;
-		left_ms = now_ns < end_ns ?
-		    (int)((end_ns - now_ns) / MS_NS) : 0;
+		left_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / MS_NS) : 0;
 	}
 }
 
@@ -94,8 +91,7 @@ iov_advance(struct iovec *iov, int count, size_t done)
 }
 
 int
-io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms,
-    uint64_t *bytes)
+io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms, uint64_t *bytes)
 {
 	struct msghdr msg = { 0 };
 	ssize_t n;
@@ -108,8 +104,7 @@ io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms,
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
-			if (errno != EAGAIN ||
-			    io_wait(fd, POLLOUT, timeout_ms) == -1)
+			if (errno != EAGAIN || io_wait(fd, POLLOUT, timeout_ms) == -1)
 				return -1;
 			continue;
 		}
@@ -131,8 +126,7 @@ io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
-			if (errno != EAGAIN ||
-			    io_wait(fd, POLLOUT, timeout_ms) == -1)
+			if (errno != EAGAIN || io_wait(fd, POLLOUT, timeout_ms) == -1)
 				return -1;
 			continue;
 		}

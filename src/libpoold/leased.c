@@ -25,14 +25,14 @@
 
 struct leased {
 	struct serve *serve;
-	void *map; /* the scoreboard */
+	void *map;		       /* the scoreboard */
 	struct lease_scoreboard board; /* its header as it was checked */
 	struct lease_worker *me;
 	uint32_t worker; /* the index of me */
 	int epoll;
-	bool going;    /* GO was received */
-	bool stopping; /* STOP was received, or nobody is there to send one */
-	bool queued;   /* the queue is in the epoll set */
+	bool going;	       /* GO was received */
+	bool stopping;	       /* STOP was received, or nobody is there to send one */
+	bool queued;	       /* the queue is in the epoll set */
 	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
 };
 
@@ -65,11 +65,11 @@ socket_valid(int fd)
 }
 
 static bool
-table_valid(const struct lease_scoreboard *b, uint32_t off, uint32_t count,
-    uint32_t size, size_t size_min)
+table_valid(const struct lease_scoreboard *b, uint32_t off, uint32_t count, uint32_t size,
+    size_t size_min)
 {
-	return off >= sizeof(*b) && off % 64 == 0 && size % 64 == 0 &&
-	    size >= size_min && off + (uint64_t)count * size <= b->size;
+	return off >= sizeof(*b) && off % 64 == 0 && size % 64 == 0 && size >= size_min &&
+	    off + (uint64_t)count * size <= b->size;
 }
 
 static bool
@@ -94,8 +94,8 @@ board_open(struct leased *l)
 	    st.st_size < (off_t)sizeof(l->board) ||
 	    fcntl(LEASE_FD_SCOREBOARD, F_SETFD, FD_CLOEXEC) == -1)
 		return protocol_error("descriptor 5 is no scoreboard");
-	l->map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, LEASE_FD_SCOREBOARD, 0);
+	l->map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    LEASE_FD_SCOREBOARD, 0);
 	if (l->map == MAP_FAILED) {
 		l->map = NULL;
 		return protocol_error("descriptor 5 cannot be mapped");
@@ -107,8 +107,8 @@ board_open(struct leased *l)
 		return protocol_error("its scoreboard is not understood");
 	}
 	l->board.size = (uint64_t)st.st_size; /* for munmap */
-	l->worker = (uint32_t)strtonum(slot != NULL ? slot : "", 0,
-	    LEASE_WORKERS_MAX, &error);
+	l->worker = (uint32_t)strtonum(slot != NULL ? slot : "", 0, LEASE_WORKERS_MAX,
+	    &error);
 	if (error != NULL || l->worker >= l->board.worker_count)
 		return protocol_error("POOLD_SLOT is not in the scoreboard");
 	l->me = (struct lease_worker *)((char *)l->map + l->board.worker_off +
@@ -130,8 +130,7 @@ environment_check(void)
 		return protocol_error("POOLD_FDS is not 3,4,5,6");
 	if (!socket_valid(LEASE_FD_QUEUE) || !socket_valid(LEASE_FD_CONTROL) ||
 	    !socket_valid(LEASE_FD_DONE))
-		return protocol_error(
-		    "descriptors 3, 4 and 6 are no SEQPACKET sockets");
+		return protocol_error("descriptors 3, 4 and 6 are no SEQPACKET sockets");
 	/* What this process starts is no worker. */
 	unsetenv("POOLD_PROTOCOL");
 	unsetenv("POOLD_FDS");
@@ -157,8 +156,7 @@ state_set(struct leased *l, enum lease_worker_state state)
 static int
 leased_open(struct leased *l)
 {
-	struct lease_signal ready = { .type = LEASE_READY,
-		.pid = (uint32_t)getpid() };
+	struct lease_signal ready = { .type = LEASE_READY, .pid = (uint32_t)getpid() };
 	const char *service = getenv("POOLD_SERVICE");
 	char prefix[128];
 
@@ -191,8 +189,7 @@ span_valid(const struct lease_msg *msg, struct lease_span span)
 static const struct lease_field *
 lease_fields(const struct lease_msg *msg)
 {
-	return (const struct lease_field *)((const char *)msg +
-	    msg->header_len);
+	return (const struct lease_field *)((const char *)msg + msg->header_len);
 }
 
 static const char *
@@ -214,8 +211,7 @@ lease_valid(const struct lease_msg *msg, size_t len)
 	    msg->path_len > LEASE_PATH_MAX || msg->prefix_len > msg->path_len ||
 	    msg->head_len == 0 || msg->head_len > LEASE_HEAD_MAX)
 		return false;
-	size = msg->header_len + msg->field_count * sizeof(*fields) +
-	    msg->path_len;
+	size = msg->header_len + msg->field_count * sizeof(*fields) + msg->path_len;
 	if (msg->flags & LEASE_REPLAY)
 		size += msg->head_len;
 	if (len != size || !span_valid(msg, msg->method) ||
@@ -224,8 +220,7 @@ lease_valid(const struct lease_msg *msg, size_t len)
 		return false;
 	fields = lease_fields(msg);
 	for (i = 0; i < msg->field_count; i++)
-		if (!span_valid(msg, fields[i].name) ||
-		    !span_valid(msg, fields[i].value))
+		if (!span_valid(msg, fields[i].name) || !span_valid(msg, fields[i].value))
 			return false;
 	return true;
 }
@@ -238,9 +233,13 @@ lease_open(struct leased *l, int fd)
 	const char *path = lease_path(msg);
 	struct poold_request *req = l->serve->req;
 	struct request_index index = { .method = msg->method,
-		.target = msg->target, .query = msg->query, .host = msg->host,
-		.fields = lease_fields(msg), .field_count = msg->field_count,
-		.body_len = msg->body_len, .body_max = msg->body_max,
+		.target = msg->target,
+		.query = msg->query,
+		.host = msg->host,
+		.fields = lease_fields(msg),
+		.field_count = msg->field_count,
+		.body_len = msg->body_len,
+		.body_max = msg->body_max,
 		.minor = msg->flags & LEASE_HTTP10 ? 0 : 1,
 		.keep = (msg->flags & LEASE_KEEP) != 0,
 		.expect = (msg->flags & LEASE_EXPECT) != 0 };
@@ -249,8 +248,7 @@ lease_open(struct leased *l, int fd)
 	req->in.len = msg->head_len;
 	if (msg->flags & LEASE_REPLAY)
 		memcpy(req->in.buf, path + msg->path_len, msg->head_len);
-	else if (io_recv_exactly(fd, req->in.buf, msg->head_len,
-	    HEAD_TIMEOUT_MS) == -1)
+	else if (io_recv_exactly(fd, req->in.buf, msg->head_len, HEAD_TIMEOUT_MS) == -1)
 		return -1;
 	request_open(req, fd, &index, msg->head_len);
 	memcpy(req->path, path, msg->path_len);
@@ -274,10 +272,9 @@ lease_answer(struct leased *l, int fd, struct lease_done *done)
 	done->flags = LEASE_DONE_CLOSE;
 	if (lease_open(l, fd) == -1)
 		return;
-	req->started_ns = atomic_load_explicit(&me->started_ns,
-	    memory_order_relaxed);
-	title_busy(&serve->title, req, atomic_load_explicit(&me->requests,
-	    memory_order_relaxed), req->started_ns);
+	req->started_ns = atomic_load_explicit(&me->started_ns, memory_order_relaxed);
+	title_busy(&serve->title, req,
+	    atomic_load_explicit(&me->requests, memory_order_relaxed), req->started_ns);
 	request_handle(req, serve->handler, serve->arg);
 	if (req->keep)
 		done->flags = LEASE_DONE_KEEP;
@@ -300,19 +297,15 @@ lease_own(struct leased *l)
 
 	/* A CHECK has no slot. */
 	if (msg->type == LEASE_LEASE && msg->slot < l->board.slot_count) {
-		slot = (struct lease_slot *)((char *)l->map +
-		    l->board.slot_off + (size_t)msg->slot * l->board.slot_size);
-		atomic_store_explicit(&slot->taken_ns, now_ns,
-		    memory_order_relaxed);
-		atomic_store_explicit(&slot->owner,
-		    LEASE_OWNER(msg->serial, l->worker), memory_order_release);
+		slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
+		    (size_t)msg->slot * l->board.slot_size);
+		atomic_store_explicit(&slot->taken_ns, now_ns, memory_order_relaxed);
+		atomic_store_explicit(&slot->owner, LEASE_OWNER(msg->serial, l->worker),
+		    memory_order_release);
 	}
-	atomic_store_explicit(&l->me->lease_slot, msg->slot,
-	    memory_order_relaxed);
-	atomic_store_explicit(&l->me->serial, msg->serial,
-	    memory_order_relaxed);
-	atomic_store_explicit(&l->me->started_ns, now_ns,
-	    memory_order_relaxed);
+	atomic_store_explicit(&l->me->lease_slot, msg->slot, memory_order_relaxed);
+	atomic_store_explicit(&l->me->serial, msg->serial, memory_order_relaxed);
+	atomic_store_explicit(&l->me->started_ns, now_ns, memory_order_relaxed);
 	state_set(l, LEASE_WORKER_BUSY);
 }
 
@@ -321,8 +314,7 @@ static void
 lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 {
 	const struct lease_msg *msg = l->msg;
-	struct lease_done done = { .type = LEASE_DONE,
-		.flags = LEASE_DONE_REFUSED };
+	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_REFUSED };
 
 	if (len < sizeof(*msg)) {
 		poold_log(NULL, "a lease of %zu bytes was dropped", len);
@@ -336,8 +328,8 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 	if (fd == -1 || truncated)
 		poold_log(NULL, "lease %llx came without its connection",
 		    (unsigned long long)msg->serial);
-	else if (!lease_valid(msg, len) || (msg->type == LEASE_LEASE &&
-	    msg->slot >= l->board.slot_count))
+	else if (!lease_valid(msg, len) ||
+	    (msg->type == LEASE_LEASE && msg->slot >= l->board.slot_count))
 		poold_log(NULL, "lease %llx was not understood",
 		    (unsigned long long)msg->serial);
 	else
@@ -363,8 +355,8 @@ leased_take(struct leased *l)
 	int fd;
 
 	state_set(l, LEASE_WORKER_TAKING);
-	n = msg_recv_fd(LEASE_FD_QUEUE, l->msg, LEASE_MSG_MAX, MSG_DONTWAIT,
-	    &fd, &truncated);
+	n = msg_recv_fd(LEASE_FD_QUEUE, l->msg, LEASE_MSG_MAX, MSG_DONTWAIT, &fd,
+	    &truncated);
 	if (n == 0 || (n == -1 && errno == ECONNRESET))
 		return TAKEN_END;
 	if (n == -1) {
@@ -389,18 +381,16 @@ leased_control(struct leased *l)
 	int fd;
 
 	for (;;) {
-		n = msg_recv_fd(LEASE_FD_CONTROL, l->msg, LEASE_MSG_MAX,
-		    MSG_DONTWAIT, &fd, &truncated);
+		n = msg_recv_fd(LEASE_FD_CONTROL, l->msg, LEASE_MSG_MAX, MSG_DONTWAIT,
+		    &fd, &truncated);
 		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
 			l->stopping = true; /* the supervisor is gone */
 			return;
 		}
-		if ((size_t)n >= sizeof(l->msg->type) &&
-		    l->msg->type == LEASE_CHECK) {
-			lease_serve(l, (size_t)n, fd, truncated,
-			    LEASE_FD_CONTROL);
+		if ((size_t)n >= sizeof(l->msg->type) && l->msg->type == LEASE_CHECK) {
+			lease_serve(l, (size_t)n, fd, truncated, LEASE_FD_CONTROL);
 			continue;
 		}
 		if (fd != -1)
@@ -427,8 +417,7 @@ queue_watch(struct leased *l)
 		return;
 	if (l->queued)
 		(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, LEASE_FD_QUEUE, NULL);
-	l->queued = epoll_add(l->epoll, LEASE_FD_QUEUE,
-	    EPOLLIN | EPOLLEXCLUSIVE) == 0;
+	l->queued = epoll_add(l->epoll, LEASE_FD_QUEUE, EPOLLIN | EPOLLEXCLUSIVE) == 0;
 }
 
 static int
@@ -444,8 +433,7 @@ leased_wait(struct leased *l)
 			return -1;
 	}
 	timeout_ms = title_idle(&l->serve->title,
-	    atomic_load_explicit(&l->me->requests, memory_order_relaxed),
-	    util_now_ns());
+	    atomic_load_explicit(&l->me->requests, memory_order_relaxed), util_now_ns());
 	n = epoll_wait(l->epoll, events, 3, timeout_ms);
 	if (n == -1 && errno != EINTR)
 		return -1;
@@ -475,8 +463,8 @@ leased_loop(struct leased *l)
 
 	while (!l->stopping && !serve_stopping()) {
 		/* The word spares a busy worker a system call a request. */
-		if (atomic_load_explicit(&l->me->control,
-		    memory_order_acquire) == LEASE_CONTROL_LOOK) {
+		if (atomic_load_explicit(&l->me->control, memory_order_acquire) ==
+		    LEASE_CONTROL_LOOK) {
 			leased_control(l);
 			if (l->stopping)
 				break;
@@ -499,8 +487,8 @@ leased_serve(struct serve *serve)
 	int status;
 
 	serve->req->leased = true;
-	if ((status = environment_check()) == 0 &&
-	    (status = board_open(&l)) == 0 && (status = leased_open(&l)) == 0) {
+	if ((status = environment_check()) == 0 && (status = board_open(&l)) == 0 &&
+	    (status = leased_open(&l)) == 0) {
 		status = leased_loop(&l);
 		state_set(&l, LEASE_WORKER_NONE);
 	}

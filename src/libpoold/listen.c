@@ -43,10 +43,12 @@ inherited_check(int fd)
 	socklen_t len = sizeof(accepting), type_len = sizeof(type);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) == -1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == -1 ||
-	    !accepting || type != SOCK_STREAM) {
-		poold_log(NULL, "descriptor %d is not a listening stream "
-		    "socket", fd);
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == -1 || !accepting ||
+	    type != SOCK_STREAM) {
+		poold_log(NULL,
+		    "descriptor %d is not a listening stream "
+		    "socket",
+		    fd);
 		return EX_PROTOCOL;
 	}
 	if ((flags = fcntl(fd, F_GETFL)) == -1 ||
@@ -115,13 +117,15 @@ address_parse_inet(const char *text, union address *address)
 		host[len - 1] = '\0';
 		address->in6.sin6_family = AF_INET6;
 		address->in6.sin6_port = htons((uint16_t)port);
-		return inet_pton(AF_INET6, host + 1,
-		    &address->in6.sin6_addr) == 1 ? sizeof(address->in6) : 0;
+		return inet_pton(AF_INET6, host + 1, &address->in6.sin6_addr) == 1 ?
+		    sizeof(address->in6) :
+		    0;
 	}
 	address->in.sin_family = AF_INET;
 	address->in.sin_port = htons((uint16_t)port);
 	return inet_pton(AF_INET, host, &address->in.sin_addr) == 1 ?
-	    sizeof(address->in) : 0;
+	    sizeof(address->in) :
+	    0;
 }
 
 static socklen_t
@@ -132,8 +136,9 @@ address_parse(const char *text, union address *address)
 		return address_parse_inet(text, address);
 	text += 5;
 	address->un.sun_family = AF_UNIX;
-	if (*text == '\0' || strlcpy(address->un.sun_path, text,
-	    sizeof(address->un.sun_path)) >= sizeof(address->un.sun_path))
+	if (*text == '\0' ||
+	    strlcpy(address->un.sun_path, text, sizeof(address->un.sun_path)) >=
+		sizeof(address->un.sun_path))
 		return 0;
 	return sizeof(address->un);
 }
@@ -168,8 +173,7 @@ listener_name(struct listeners *listeners, const char *address)
 	memset(&bound, 0, sizeof(bound));
 	if (listeners->unix_path != NULL ||
 	    getsockname(listeners->fds[0], &bound.sa, &len) == -1) {
-		snprintf(listeners->text, sizeof(listeners->text), "%s",
-		    address);
+		snprintf(listeners->text, sizeof(listeners->text), "%s", address);
 		poold_log(NULL, "listening on %s", address);
 		return;
 	}
@@ -189,12 +193,13 @@ listen_open(struct listeners *listeners, const char *address)
 
 	memset(listeners, 0, sizeof(*listeners));
 	if ((len = address_parse(address, &bound)) == 0) {
-		poold_log(NULL, "%s: not PORT, ADDRESS:PORT, [ADDRESS]:PORT or "
-		    "unix:PATH", address);
+		poold_log(NULL,
+		    "%s: not PORT, ADDRESS:PORT, [ADDRESS]:PORT or "
+		    "unix:PATH",
+		    address);
 		return EX_USAGE;
 	}
-	fd = socket(bound.sa.sa_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(bound.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1) {
 		poold_log(NULL, "socket: %s", strerror(errno));
 		return EX_OSERR;
@@ -202,12 +207,10 @@ listen_open(struct listeners *listeners, const char *address)
 	if (bound.sa.sa_family == AF_UNIX)
 		unix_remove_stale(&bound);
 	else
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
-		    sizeof(one));
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	listener_prepare(fd);
 	if (bind(fd, &bound.sa, len) == -1 || listen(fd, BACKLOG) == -1) {
-		poold_log(NULL, "cannot listen on %s: %s", address,
-		    strerror(errno));
+		poold_log(NULL, "cannot listen on %s: %s", address, strerror(errno));
 		close(fd);
 		return EX_UNAVAILABLE;
 	}

@@ -30,8 +30,7 @@ notify_open(void)
 		memset(&manager.address, 0, sizeof(manager.address));
 		manager.address.sun_family = AF_UNIX;
 		memcpy(manager.address.sun_path, path, len);
-		manager.len = (socklen_t)(offsetof(struct sockaddr_un,
-		    sun_path) + len);
+		manager.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 		if (path[0] == '@') /* an abstract name */
 			manager.address.sun_path[0] = '\0';
 		else
@@ -52,8 +51,7 @@ notify_send(const char *state)
 	if (sock == -1)
 		return;
 	if (sendto(sock, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
-	    (const struct sockaddr *)&manager.address, manager.len) == -1)
-		poold_log(NULL, "cannot notify the service manager: %s",
-		    strerror(errno));
+		(const struct sockaddr *)&manager.address, manager.len) == -1)
+		poold_log(NULL, "cannot notify the service manager: %s", strerror(errno));
 	close(sock);
 }

@@ -30,8 +30,7 @@ decode(const char *in, size_t len, char *out)
 	int high, low;
 
 	for (i = 0; i < len; i++) {
-		if (in[i] == '%' && len - i > 2 &&
-		    (high = hex_value(in[i + 1])) != -1 &&
+		if (in[i] == '%' && len - i > 2 && (high = hex_value(in[i + 1])) != -1 &&
 		    (low = hex_value(in[i + 2])) != -1 && high + low > 0) {
 			*out++ = (char)(high << 4 | low);
 			i += 2;
@@ -120,8 +119,7 @@ poold_param(struct poold_request *req, const char *name)
 {
 	struct pairs *pairs = &req->params;
 
-	if (!pairs->parsed &&
-	    pairs_parse(pairs, req->query, strlen(req->query)) == -1)
+	if (!pairs->parsed && pairs_parse(pairs, req->query, strlen(req->query)) == -1)
 		return NULL;
 	return pairs->len == 0 ? NULL : pairs_find(pairs, name);
 }
@@ -146,8 +144,9 @@ poold_form(struct poold_request *req, const char *name)
 
 	if (!pairs->parsed) {
 		/* A body known to be too large is left to the handler. */
-		if (!is_form(req) || (!req->body.have_whole &&
-		    !req->body.chunked && req->body.left > FORM_MAX))
+		if (!is_form(req) ||
+		    (!req->body.have_whole && !req->body.chunked &&
+			req->body.left > FORM_MAX))
 			return NULL;
 		if ((body = poold_body(req, FORM_MAX, &len)) == NULL ||
 		    pairs_parse(pairs, body, len) == -1)

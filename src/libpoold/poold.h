@@ -67,13 +67,13 @@ void poold_stop(void);
  * NULL where not said otherwise.
  */
 const char *poold_method(const struct poold_request *req);
-const char *poold_target(const struct poold_request *req);   /* as sent */
-const char *poold_path(const struct poold_request *req);     /* canonical */
-const char *poold_route(const struct poold_request *req);    /* matched prefix */
+const char *poold_target(const struct poold_request *req);    /* as sent */
+const char *poold_path(const struct poold_request *req);      /* canonical */
+const char *poold_route(const struct poold_request *req);     /* matched prefix */
 const char *poold_path_info(const struct poold_request *req); /* path after it */
-const char *poold_query(const struct poold_request *req);    /* raw; "" if none */
-const char *poold_host(const struct poold_request *req);     /* authority; "" */
-int poold_http_minor(const struct poold_request *req);	     /* 0 or 1 */
+const char *poold_query(const struct poold_request *req);     /* raw; "" if none */
+const char *poold_host(const struct poold_request *req);      /* authority; "" */
+int poold_http_minor(const struct poold_request *req);	      /* 0 or 1 */
 /* The first query parameter of this name, decoded; NULL when there is none.
  * A parameter without "=" has the value "". */
 const char *poold_param(struct poold_request *req, const char *name);
@@ -84,13 +84,13 @@ const char *poold_form(struct poold_request *req, const char *name);
 const char *poold_header(struct poold_request *req, const char *name);
 /* Field number index, from 0, in the order of the request; false past the
  * last one. */
-bool poold_header_at(struct poold_request *req, size_t index,
-    const char **name, const char **value);
+bool poold_header_at(struct poold_request *req, size_t index, const char **name,
+    const char **value);
 
 const char *poold_client_address(const struct poold_request *req);
 int poold_client_port(const struct poold_request *req); /* 0 on unix */
 const char *poold_local_address(const struct poold_request *req);
-int poold_local_port(const struct poold_request *req); /* 0 on unix */
+int poold_local_port(const struct poold_request *req);	       /* 0 on unix */
 const char *poold_request_id(const struct poold_request *req); /* 32 hex */
 /* Microseconds between the arrival of the head and the start of handler. */
 uint64_t poold_queue_us(const struct poold_request *req);
@@ -118,8 +118,7 @@ ssize_t poold_read(struct poold_request *req, void *buf, size_t size);
 
 /* Adds a field to the response that has not begun.  Content-Length,
  * Transfer-Encoding, Connection and Date are the library's and refused. */
-int poold_set_header(struct poold_request *req, const char *name,
-    const char *value);
+int poold_set_header(struct poold_request *req, const char *name, const char *value);
 /* A whole response.  type may be NULL (no Content-Type). */
 int poold_respond(struct poold_request *req, int status, const char *type,
     const void *body, size_t len);
@@ -129,18 +128,16 @@ int poold_problem(struct poold_request *req, int status, const char *fmt, ...)
     POOLD_PRINTF(3, 4);
 /* A whole response from an open file, from its byte offset on, by sendfile.
  * The caller keeps fd. */
-int poold_respond_file(struct poold_request *req, int status,
-    const char *type, int fd, off_t offset, uint64_t len);
+int poold_respond_file(struct poold_request *req, int status, const char *type, int fd,
+    off_t offset, uint64_t len);
 /* A streamed response: start, write as often as needed, end.  length -1:
  * unknown (chunked for HTTP/1.1, until close for 1.0). */
-int poold_start(struct poold_request *req, int status, const char *type,
-    int64_t length);
+int poold_start(struct poold_request *req, int status, const char *type, int64_t length);
 int poold_write(struct poold_request *req, const void *buf, size_t len);
 int poold_end(struct poold_request *req);
 
 /* One line to the log (stderr), with the request id when req is not NULL. */
-void poold_log(struct poold_request *req, const char *fmt, ...)
-    POOLD_PRINTF(2, 3);
+void poold_log(struct poold_request *req, const char *fmt, ...) POOLD_PRINTF(2, 3);
 /* Where log lines go instead: fn gets a line without newline.  NULL: stderr. */
 void poold_set_log(void (*fn)(const char *line, void *arg), void *arg);
 

@@ -78,6 +78,5 @@ poold_problem(struct poold_request *req, int status, const char *fmt, ...)
 	    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,"
 	    "\"detail\":\"%s\"}\n",
 	    http_reason((unsigned)status), status, escaped);
-	return poold_respond(req, status, "application/problem+json", body,
-	    (size_t)len);
+	return poold_respond(req, status, "application/problem+json", body, (size_t)len);
 }

@@ -77,8 +77,8 @@ text_or_empty(const char *text)
 }
 
 void
-request_open(struct poold_request *req, int fd,
-    const struct request_index *index, size_t head_len)
+request_open(struct poold_request *req, int fd, const struct request_index *index,
+    size_t head_len)
 {
 	req->fd = fd;
 	req->head = req->in.buf + req->in.pos;
@@ -86,8 +86,7 @@ request_open(struct poold_request *req, int fd,
 	req->minor = index->minor;
 	req->keep = index->keep;
 	req->field_count = index->field_count;
-	memcpy(req->fields, index->fields,
-	    index->field_count * sizeof(req->fields[0]));
+	memcpy(req->fields, index->fields, index->field_count * sizeof(req->fields[0]));
 	/* The target ends with the query: the longer one's NUL serves both.
 	 * The host may lie within the target and is looked at after it. */
 	req->method = text_or_empty(span_terminate(req, index->method));
@@ -120,10 +119,8 @@ request_identify(struct poold_request *req)
 	const struct lease_span *value;
 	uint8_t trace[16];
 
-	value = http_field_find(req->fields, req->field_count, req->head,
-	    "traceparent");
-	if (value == NULL ||
-	    !http_traceparent(req->head + value->off, value->len, trace))
+	value = http_field_find(req->fields, req->field_count, req->head, "traceparent");
+	if (value == NULL || !http_traceparent(req->head + value->off, value->len, trace))
 		util_random(trace, sizeof(trace));
 	util_hex(trace, sizeof(trace), req->id);
 }
@@ -141,8 +138,7 @@ request_complete(struct poold_request *req)
 	} else if (r->state == RESPONSE_BEGUN && r->sized && r->left == 0)
 		poold_end(req);
 	else if (r->state == RESPONSE_BEGUN) {
-		poold_log(req, "unfinished response to %s %s", req->method,
-		    req->path);
+		poold_log(req, "unfinished response to %s %s", req->method, req->path);
 		r->state = RESPONSE_BROKEN;
 	}
 }
@@ -215,8 +211,7 @@ poold_header(struct poold_request *req, const char *name)
 	const struct lease_span *value;
 
 	value = http_field_find(req->fields, req->field_count, req->head, name);
-	return value == NULL ? NULL :
-	    text_or_empty(span_terminate(req, *value));
+	return value == NULL ? NULL : text_or_empty(span_terminate(req, *value));
 }
 
 bool
@@ -279,5 +274,6 @@ uint64_t
 poold_queue_us(const struct poold_request *req)
 {
 	return req->started_ns > req->arrived_ns ?
-	    (req->started_ns - req->arrived_ns) / 1000 : 0;
+	    (req->started_ns - req->arrived_ns) / 1000 :
+	    0;
 }

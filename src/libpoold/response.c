@@ -64,8 +64,7 @@ field_append(struct response *r, const char *name, const char *value)
 	size_t room = sizeof(r->fields) - r->fields_len - 2; /* CRLF behind all */
 	char *p = r->fields + r->fields_len;
 
-	if (name_len > room || value_len > room ||
-	    name_len + value_len + 4 > room) {
+	if (name_len > room || value_len > room || name_len + value_len + 4 > room) {
 		errno = EMSGSIZE;
 		return -1;
 	}
@@ -81,8 +80,8 @@ field_append(struct response *r, const char *name, const char *value)
 int
 poold_set_header(struct poold_request *req, const char *name, const char *value)
 {
-	static const char *const ours[] = { "Content-Length",
-		"Transfer-Encoding", "Connection", "Date" };
+	static const char *const ours[] = { "Content-Length", "Transfer-Encoding",
+		"Connection", "Date" };
 	struct response *r = &req->response;
 	size_t i;
 
@@ -165,8 +164,7 @@ head_compose(struct poold_request *req)
 
 /* Begins a response; length -1: unknown. */
 static int
-response_begin(struct poold_request *req, int status, const char *type,
-    int64_t length)
+response_begin(struct poold_request *req, int status, const char *type, int64_t length)
 {
 	struct response *r = &req->response;
 
@@ -213,8 +211,7 @@ response_broken(struct response *r)
  * its first two places, which are kept free for the head.
  */
 static int
-response_send(struct poold_request *req, struct iovec *iov, int count,
-    int flags)
+response_send(struct poold_request *req, struct iovec *iov, int count, int flags)
 {
 	struct response *r = &req->response;
 
@@ -228,8 +225,8 @@ response_send(struct poold_request *req, struct iovec *iov, int count,
 		iov += 2;
 		count -= 2;
 	}
-	if (io_send(req->fd, iov, count, flags, response_timeout_ms(req),
-	    &r->bytes) == -1)
+	if (io_send(req->fd, iov, count, flags, response_timeout_ms(req), &r->bytes) ==
+	    -1)
 		return response_broken(r);
 	return 0;
 }
@@ -242,8 +239,8 @@ part_set(struct iovec *part, const void *buf, size_t len)
 }
 
 int
-poold_respond(struct poold_request *req, int status, const char *type,
-    const void *body, size_t len)
+poold_respond(struct poold_request *req, int status, const char *type, const void *body,
+    size_t len)
 {
 	struct response *r = &req->response;
 	struct iovec iov[3];
@@ -259,8 +256,8 @@ poold_respond(struct poold_request *req, int status, const char *type,
 }
 
 int
-poold_respond_file(struct poold_request *req, int status, const char *type,
-    int fd, off_t offset, uint64_t len)
+poold_respond_file(struct poold_request *req, int status, const char *type, int fd,
+    off_t offset, uint64_t len)
 {
 	struct response *r = &req->response;
 	struct iovec iov[2];
@@ -275,8 +272,9 @@ poold_respond_file(struct poold_request *req, int status, const char *type,
 	body = len > 0 && !r->bodyless;
 	if (response_send(req, iov, 2, body ? MSG_MORE : 0) == -1)
 		return -1;
-	if (body && io_send_file(req->fd, fd, offset, len,
-	    response_timeout_ms(req), &r->bytes) == -1)
+	if (body &&
+	    io_send_file(req->fd, fd, offset, len, response_timeout_ms(req), &r->bytes) ==
+		-1)
 		return response_broken(r);
 	r->left = 0;
 	r->state = RESPONSE_DONE;
@@ -284,8 +282,7 @@ poold_respond_file(struct poold_request *req, int status, const char *type,
 }
 
 int
-poold_start(struct poold_request *req, int status, const char *type,
-    int64_t length)
+poold_start(struct poold_request *req, int status, const char *type, int64_t length)
 {
 	return response_begin(req, status, type, length);
 }
@@ -297,7 +294,8 @@ response_check(const struct response *r)
 	if (r->state == RESPONSE_BEGUN)
 		return 0;
 	errno = r->state == RESPONSE_BROKEN ? EPIPE :
-	    r->state == RESPONSE_DONE ? EALREADY : EINVAL;
+	    r->state == RESPONSE_DONE	    ? EALREADY :
+					      EINVAL;
 	return -1;
 }
 
@@ -346,8 +344,7 @@ poold_end(struct poold_request *req)
 	}
 	if (r->chunked)
 		part_set(&iov[count++], "0\r\n\r\n", 5);
-	if ((r->head_pending || r->chunked) &&
-	    response_send(req, iov, count, 0) == -1)
+	if ((r->head_pending || r->chunked) && response_send(req, iov, count, 0) == -1)
 		return -1;
 	r->state = RESPONSE_DONE;
 	return 0;

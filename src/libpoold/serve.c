@@ -88,8 +88,10 @@ serve_own(struct serve *serve)
 		return status;
 	if (listeners.count == 0) {
 		if (serve->argc < 2) {
-			poold_log(NULL, "usage: %s PORT | ADDRESS:PORT | "
-			    "[ADDRESS]:PORT | unix:PATH", serve->name);
+			poold_log(NULL,
+			    "usage: %s PORT | ADDRESS:PORT | "
+			    "[ADDRESS]:PORT | unix:PATH",
+			    serve->name);
 			return EX_USAGE;
 		}
 		status = listen_open(&listeners, serve->argv[serve->argc - 1]);
@@ -115,7 +117,9 @@ program_name(int argc, char **argv)
 int
 poold_serve(int argc, char **argv, poold_handler handler, void *arg)
 {
-	struct serve serve = { .argc = argc, .argv = argv, .handler = handler,
+	struct serve serve = { .argc = argc,
+		.argv = argv,
+		.handler = handler,
 		.arg = arg };
 	struct sigaction saved[SIGNALS];
 	int status = EX_OSERR;
@@ -130,8 +134,8 @@ poold_serve(int argc, char **argv, poold_handler handler, void *arg)
 		stop.fd = serve.wake_fd;
 		stop.fd_set = 1;
 		signals_take(saved);
-		status = getenv("POOLD_PROTOCOL") != NULL ?
-		    leased_serve(&serve) : serve_own(&serve);
+		status = getenv("POOLD_PROTOCOL") != NULL ? leased_serve(&serve) :
+							    serve_own(&serve);
 		signals_restore(saved);
 		stop.fd_set = 0;
 		stop.asked = 0;

@@ -52,15 +52,14 @@ title_allowed(struct title *title, uint64_t now_ns)
 }
 
 void
-title_busy(struct title *title, const struct poold_request *req,
-    uint64_t requests, uint64_t now_ns)
+title_busy(struct title *title, const struct poold_request *req, uint64_t requests,
+    uint64_t now_ns)
 {
 	if (!title_allowed(title, now_ns))
 		return;
 	title->busy = true;
-	setproctitle("-%s (busy %.16s %.80s, %llu request%s)", title->prefix,
-	    req->method, req->path, (unsigned long long)requests,
-	    requests == 1 ? "" : "s");
+	setproctitle("-%s (busy %.16s %.80s, %llu request%s)", title->prefix, req->method,
+	    req->path, (unsigned long long)requests, requests == 1 ? "" : "s");
 }
 
 int

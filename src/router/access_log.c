@@ -118,8 +118,8 @@ add_field(struct line *line, const struct request *request, const char *name)
 }
 
 void
-access_log_request(struct router *router, const struct request *request,
-    unsigned status, uint64_t bytes, pid_t pid, uint64_t taken_ns)
+access_log_request(struct router *router, const struct request *request, unsigned status,
+    uint64_t bytes, pid_t pid, uint64_t taken_ns)
 {
 	uint64_t now_ns = util_now_ns();
 	struct line line;
@@ -129,15 +129,14 @@ access_log_request(struct router *router, const struct request *request,
 		return;
 	begin(&line, request->connection);
 	add_request_line(&line, request_head(request), request->msg.head_len);
-	snprintf(text, sizeof(text), " %u %llu", status,
-	    (unsigned long long)bytes);
+	snprintf(text, sizeof(text), " %u %llu", status, (unsigned long long)bytes);
 	add_text(&line, text);
 	add_field(&line, request, "referer");
 	add_field(&line, request, "user-agent");
 	util_hex(request->msg.request_id, sizeof(request->msg.request_id), id);
-	snprintf(text, sizeof(text),
-	    " %s %d queue=%.6f service=%.6f id=%s\n", request->service->name,
-	    (int)pid, (double)(taken_ns - request->msg.accepted_ns) / 1e9,
+	snprintf(text, sizeof(text), " %s %d queue=%.6f service=%.6f id=%s\n",
+	    request->service->name, (int)pid,
+	    (double)(taken_ns - request->msg.accepted_ns) / 1e9,
 	    (double)(now_ns - taken_ns) / 1e9, id);
 	add_text(&line, text);
 	sink_add(&router->access_log, line.text, line.len);

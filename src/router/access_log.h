@@ -19,8 +19,7 @@ struct router;
 void access_log_request(struct router *router, const struct request *request,
     unsigned status, uint64_t bytes, pid_t pid, uint64_t taken_ns);
 /* One that the router refused before it became a request; head may be cut. */
-void access_log_refusal(struct router *router,
-    const struct connection *connection, unsigned status, const char *head,
-    size_t head_len);
+void access_log_refusal(struct router *router, const struct connection *connection,
+    unsigned status, const char *head, size_t head_len);
 
 #endif

@@ -18,13 +18,11 @@ fill_key(uint8_t key[9], const struct lease_addr *addr)
 {
 	memset(key, 0, 9);
 	key[0] = (uint8_t)addr->family;
-	memcpy(key + 1, addr->addr,
-	    addr->family == LEASE_FAMILY_INET ? 4 : 8);
+	memcpy(key + 1, addr->addr, addr->family == LEASE_FAMILY_INET ? 4 : 8);
 }
 
 struct address_count *
-address_enter(struct address_counts *counts, const struct lease_addr *addr,
-    uint32_t max)
+address_enter(struct address_counts *counts, const struct lease_addr *addr, uint32_t max)
 {
 	struct address_count wanted, *count;
 

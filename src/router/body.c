@@ -14,8 +14,8 @@
 #include "router/router.h"
 #include "router/service.h"
 
-#define SECOND_NS	(1000 * MS_NS)
-#define RATE_GRACE_NS	(5 * SECOND_NS) /* before body_min_rate counts */
+#define SECOND_NS     (1000 * MS_NS)
+#define RATE_GRACE_NS (5 * SECOND_NS) /* before body_min_rate counts */
 
 static uint64_t
 wanted_bytes(const struct request *request)
@@ -41,7 +41,8 @@ unread_bytes(const struct connection *connection)
 	int unread;
 
 	return ioctl(connection->io.fd, SIOCINQ, &unread) == 0 && unread > 0 ?
-	    (uint64_t)unread : 0;
+	    (uint64_t)unread :
+	    0;
 }
 
 static uint64_t
@@ -51,8 +52,8 @@ deadline_ns(const struct request *request)
 	uint64_t limit_ns = settings->body_timeout_ns, rate_ns;
 
 	if (settings->body_min_rate > 0) {
-		rate_ns = RATE_GRACE_NS + wanted_bytes(request) * SECOND_NS /
-		    settings->body_min_rate;
+		rate_ns = RATE_GRACE_NS +
+		    wanted_bytes(request) * SECOND_NS / settings->body_min_rate;
 		if (rate_ns < limit_ns)
 			limit_ns = rate_ns;
 	}

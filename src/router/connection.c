@@ -22,7 +22,8 @@
 #include "router/watch.h"
 
 #define LINGER_TIMEOUT_NS (2000 * MS_NS)
-#define LINGER_MAX	  (64 * 1024) /* bytes discarded before closing */
+#define LINGER_MAX	  (64 * 1024)	/* bytes discarded, then no more are read */
+#define DRAIN_LINGER_NS	  (500 * MS_NS) /* idle when the router drains */
 
 static const uint32_t TCP_READ = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
 /* No events but errors: a waiting client that resets is heard of. */
@@ -94,13 +95,14 @@ connection_set_lowat(struct connection *connection, uint64_t wanted)
 {
 	int bytes = wanted < INT_MAX ? (int)wanted : INT_MAX;
 
-	setsockopt(connection->io.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes,
-	    sizeof(bytes));
+	setsockopt(connection->io.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 	connection->lowat_set = bytes != 1;
 }
 
 /* LINGER: reads what the client still sends, so that closing does not reset
- * the connection before the client has read our answer (RFC 9112 9.6). */
+ * the connection before the client has read our answer (RFC 9112 9.6).  Past
+ * LINGER_MAX nothing is read: the client's window closes, and it has the time
+ * that is left to read the answer. */
 static void
 discard(struct connection *connection)
 {
@@ -116,23 +118,23 @@ discard(struct connection *connection)
 			arm(connection, TCP_READ);
 			return;
 		}
-		if (n <= 0)
-			break;
+		if (n <= 0) {
+			connection_close(connection);
+			return;
+		}
 		connection->discarded += (uint32_t)n;
 	}
-	connection_close(connection);
 }
 
 static void
-linger(struct connection *connection)
+linger(struct connection *connection, uint64_t timeout_ns)
 {
 	connection->state = CONNECTION_LINGER;
 	connection->request = NULL;
 	if (connection->lowat_set)
 		connection_set_lowat(connection, 1);
 	shutdown(connection->io.fd, SHUT_WR);
-	connection_set_deadline(connection,
-	    connection->router->loop.now_ns + LINGER_TIMEOUT_NS);
+	connection_set_deadline(connection, connection->router->loop.now_ns + timeout_ns);
 	discard(connection);
 }
 
@@ -146,8 +148,9 @@ read_next(struct connection *connection)
 	connection->peeked = 0;
 	connection->peeks = 0;
 	set_idle(connection, true);
-	connection_set_deadline(connection, connection->router->loop.now_ns +
-	    connection->listener->settings.keepalive_timeout_ns);
+	connection_set_deadline(connection,
+	    connection->router->loop.now_ns +
+		connection->listener->settings.keepalive_timeout_ns);
 	arm(connection, TCP_READ);
 }
 
@@ -160,8 +163,7 @@ consume(struct connection *connection, uint32_t len)
 
 	while (len > 0) {
 		n = recv(connection->io.fd, router->buf,
-		    len < sizeof(router->buf) ? len : sizeof(router->buf),
-		    MSG_DONTWAIT);
+		    len < sizeof(router->buf) ? len : sizeof(router->buf), MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -173,8 +175,8 @@ consume(struct connection *connection, uint32_t len)
 }
 
 void
-connection_answer(struct connection *connection, unsigned status,
-    const char *detail, bool is_head, bool http10, uint32_t keep_head_len)
+connection_answer(struct connection *connection, unsigned status, const char *detail,
+    bool is_head, bool http10, uint32_t keep_head_len)
 {
 	struct router *router = connection->router;
 	bool keep = keep_head_len > 0 && !router->draining &&
@@ -189,12 +191,11 @@ connection_answer(struct connection *connection, unsigned status,
 	else if (keep)
 		read_next(connection);
 	else
-		linger(connection);
+		linger(connection, LINGER_TIMEOUT_NS);
 }
 
 void
-connection_refuse(struct connection *connection, unsigned status,
-    const char *detail)
+connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
 	const struct request *request = connection->request;
 	uint32_t flags = request->msg.flags, keep = 0;
@@ -202,15 +203,12 @@ connection_refuse(struct connection *connection, unsigned status,
 
 	/* a worker may have left the socket corked */
 	if (!connection->is_unix && request->leased_ns != 0)
-		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off,
-		    sizeof(off));
-	if (request->leased_ns == 0 && request->msg.body_len == 0 &&
-	    (flags & LEASE_KEEP))
+		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+	if (request->leased_ns == 0 && request->msg.body_len == 0 && (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
 	connection_answer(connection, status, detail,
 	    request->msg.method.len == 4 &&
-		memcmp(request_head(request) + request->msg.method.off, "HEAD",
-		    4) == 0,
+		memcmp(request_head(request) + request->msg.method.off, "HEAD", 4) == 0,
 	    (flags & LEASE_HTTP10) != 0, keep);
 }
 
@@ -311,8 +309,8 @@ is_welcome(struct connection *connection)
 
 	if (router->max_per_address == 0 || connection->is_unix)
 		return true;
-	connection->address = address_enter(&router->addresses,
-	    &connection->client, router->max_per_address);
+	connection->address = address_enter(&router->addresses, &connection->client,
+	    router->max_per_address);
 	if (connection->address != NULL)
 		return true;
 	router->stats.turned_away++;
@@ -339,7 +337,8 @@ connection_new(struct router *router, struct listener *listener, int fd,
 		free(connection);
 		return NULL;
 	}
-	connection->io = (struct loop_io){ .fd = fd, .fn = on_event,
+	connection->io = (struct loop_io){ .fd = fd,
+		.fn = on_event,
 		.owner = connection };
 	connection->timer.fn = on_timer;
 	connection->timer.owner = connection;
@@ -383,7 +382,7 @@ connection_resume(struct connection *connection, bool keep)
 	if (keep && !connection->router->draining)
 		read_next(connection);
 	else
-		linger(connection);
+		linger(connection, LINGER_TIMEOUT_NS);
 }
 
 void
@@ -414,11 +413,12 @@ connection_drain(struct connection *connection)
 		return;
 	set_idle(connection, false);
 	/* a request that is there already is answered before it closes */
-	if (recv(connection->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
-	    errno == EAGAIN)
-		linger(connection);
-	else
+	if (recv(connection->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
+	    errno != EAGAIN) {
 		head_read(connection, EPOLLIN);
+		return;
+	}
+	linger(connection, DRAIN_LINGER_NS);
 }
 
 bool

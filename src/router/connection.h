@@ -41,29 +41,29 @@ struct connection {
 	struct request *request; /* BODY, WAITING, LEASED */
 	struct loop_io io;
 	struct loop_timer timer;
-	uint64_t deadline_ns; /* the timer may fire earlier; 0: none */
-	uint64_t head_deadline_ns; /* of the incomplete head */
-	uint64_t consumed;    /* bytes read from it when its requests so far are
+	uint64_t deadline_ns;	       /* the timer may fire earlier; 0: none */
+	uint64_t head_deadline_ns;     /* of the incomplete head */
+	uint64_t consumed;	       /* bytes read from it when its requests so far are
 			       * answered; valid when tracked */
 	struct address_count *address; /* may be NULL */
-	uint32_t requests;    /* read from it so far */
-	uint32_t peeked;      /* bytes of the incomplete head seen so far */
-	uint32_t discarded;   /* LINGER: bytes */
-	uint8_t state;	      /* enum connection_state */
-	uint8_t peeks;	      /* of the incomplete head */
-	bool is_unix;	      /* edge-triggered; no TCP_INFO */
-	bool tracked;	      /* consumed is known */
-	bool lowat_set;	      /* SO_RCVLOWAT is not 1 */
-	bool ended;	      /* shut down for client_timeout */
-	bool is_idle;	      /* READING, and nothing of a head is there */
+	uint32_t requests;	       /* read from it so far */
+	uint32_t peeked;	       /* bytes of the incomplete head seen so far */
+	uint32_t discarded;	       /* LINGER: bytes */
+	uint8_t state;		       /* enum connection_state */
+	uint8_t peeks;		       /* of the incomplete head */
+	bool is_unix;		       /* edge-triggered; no TCP_INFO */
+	bool tracked;		       /* consumed is known */
+	bool lowat_set;		       /* SO_RCVLOWAT is not 1 */
+	bool ended;		       /* shut down for client_timeout */
+	bool is_idle;		       /* READING, and nothing of a head is there */
 	struct lease_addr client;
 	struct lease_addr local;
 };
 
 /* A connection that was accepted: it owns fd.  NULL when there is no memory
  * (fd is closed). */
-struct connection *connection_new(struct router *router,
-    struct listener *listener, int fd, const struct lease_addr *client);
+struct connection *connection_new(struct router *router, struct listener *listener,
+    int fd, const struct lease_addr *client);
 
 /* The request waits or is leased: no reading until connection_resume.
  * deadline_ns 0: none. */
@@ -98,13 +98,12 @@ void connection_close(struct connection *connection);
  * triggered on unix sockets). */
 void connection_await_input(struct connection *connection);
 /* The connection's timer does what the state says at deadline_ns; 0: never. */
-void connection_set_deadline(struct connection *connection,
-    uint64_t deadline_ns);
+void connection_set_deadline(struct connection *connection, uint64_t deadline_ns);
 /* SO_RCVLOWAT: readable means so many bytes. */
 void connection_set_lowat(struct connection *connection, uint64_t bytes);
 /* An answer of the router's own, without a request.  keep_head_len: consume so
  * many bytes and go on; 0: close. */
-void connection_answer(struct connection *connection, unsigned status,
-    const char *detail, bool is_head, bool http10, uint32_t keep_head_len);
+void connection_answer(struct connection *connection, unsigned status, const char *detail,
+    bool is_head, bool http10, uint32_t keep_head_len);
 
 #endif

@@ -18,14 +18,14 @@
 #include "router/router.h"
 #include "router/service.h"
 
-#define UNCLAIMED_NS	(5 * MS_NS) /* then a worker that says idle is kicked */
+#define UNCLAIMED_NS (5 * MS_NS) /* then a worker that says idle is kicked */
 /* Leases beyond what workers can answer at once are sent ahead while requests
  * are short: as many as are answered within so long, so that a busy worker
  * finds its next one without waiting for us. */
-#define PREFETCH_NS	(MS_NS / 2)
-#define PREFETCH_MAX	16 /* for each worker */
+#define PREFETCH_NS	 (MS_NS / 2)
+#define PREFETCH_MAX	 16	     /* for each worker */
 #define SHORT_SERVICE_NS (5 * MS_NS) /* one is sent ahead up to this */
-#define DONE_BATCHES	8 /* of MSG_RECV_MAX messages, for one wake-up */
+#define DONE_BATCHES	 8	     /* of MSG_RECV_MAX messages, for one wake-up */
 
 /* --- the scoreboard ---------------------------------------------------- */
 
@@ -40,8 +40,8 @@ slot_of(struct generation *generation, const struct request *request)
 static uint32_t
 owner_of(struct generation *generation, const struct request *request)
 {
-	uint64_t owner = atomic_load_explicit(
-	    &slot_of(generation, request)->owner, memory_order_acquire);
+	uint64_t owner = atomic_load_explicit(&slot_of(generation, request)->owner,
+	    memory_order_acquire);
 
 	if (!LEASE_OWNER_IS(owner, request->msg.serial))
 		return UINT32_MAX;
@@ -52,8 +52,8 @@ uint64_t
 generation_taken_ns(const struct request *request)
 {
 	struct generation *generation = request->generation;
-	uint64_t ns = atomic_load_explicit(
-	    &slot_of(generation, request)->taken_ns, memory_order_relaxed);
+	uint64_t ns = atomic_load_explicit(&slot_of(generation, request)->taken_ns,
+	    memory_order_relaxed);
 
 	if (ns < request->leased_ns || ns > generation->router->loop.now_ns)
 		return request->leased_ns;
@@ -63,8 +63,7 @@ generation_taken_ns(const struct request *request)
 static uint32_t
 worker_state(struct generation *generation, uint32_t worker)
 {
-	return atomic_load_explicit(
-	    &lease_worker_at(generation->board, worker)->state,
+	return atomic_load_explicit(&lease_worker_at(generation->board, worker)->state,
 	    memory_order_acquire);
 }
 
@@ -136,14 +135,12 @@ prefetch(const struct generation *generation)
 bool
 generation_has_room(const struct generation *generation)
 {
-	uint32_t limit = generation->ready *
-	    generation->service->settings.concurrency;
+	uint32_t limit = generation->ready * generation->service->settings.concurrency;
 
 	if (generation->sending_over || generation->ready == 0 ||
 	    generation->free_count == 0)
 		return false;
-	return generation->lease_count <
-	    limit + generation->ready * prefetch(generation);
+	return generation->lease_count < limit + generation->ready * prefetch(generation);
 }
 
 static void
@@ -151,13 +148,11 @@ fill_slot(struct generation *generation, struct request *request)
 {
 	struct lease_slot *slot = slot_of(generation, request);
 
-	atomic_store_explicit(&slot->serial, request->msg.serial,
-	    memory_order_relaxed);
+	atomic_store_explicit(&slot->serial, request->msg.serial, memory_order_relaxed);
 	atomic_store_explicit(&slot->sequence, request->msg.sequence,
 	    memory_order_relaxed);
 	atomic_store_explicit(&slot->deadline_ns, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->state, LEASE_SLOT_FILLED,
-	    memory_order_release);
+	atomic_store_explicit(&slot->state, LEASE_SLOT_FILLED, memory_order_release);
 }
 
 static int
@@ -170,8 +165,8 @@ send_lease(struct generation *generation, struct request *request)
 		    .iov_len = replay ? request->tail_len : request->head_off },
 	};
 
-	return msg_sendv(generation->queue_fd, iov, 2,
-	    &request->connection->io.fd, 1, MSG_DONTWAIT);
+	return msg_sendv(generation->queue_fd, iov, 2, &request->connection->io.fd, 1,
+	    MSG_DONTWAIT);
 }
 
 int
@@ -190,15 +185,15 @@ generation_lease(struct generation *generation, struct request *request)
 		    LEASE_SLOT_FREE, memory_order_release);
 		generation->free_slots[generation->free_count++] = msg->slot;
 		if (errno != EAGAIN && errno != ETOOMANYREFS)
-			log_warn("service %s: cannot lease: %s",
-			    request->service->name, strerror(errno));
+			log_warn("service %s: cannot lease: %s", request->service->name,
+			    strerror(errno));
 		else if (!loop_timer_is_set(&generation->check_timer))
 			loop_timer_set(&router->loop, &generation->check_timer,
 			    router->loop.now_ns + UNCLAIMED_NS);
 		return -1;
 	}
-	atomic_store_explicit(&slot_of(generation, request)->state,
-	    LEASE_SLOT_SENT, memory_order_release);
+	atomic_store_explicit(&slot_of(generation, request)->state, LEASE_SLOT_SENT,
+	    memory_order_release);
 	generation->sequence++;
 	request->leased_ns = msg->leased_ns;
 	router->stats.leases++;
@@ -216,10 +211,11 @@ static void
 ask_to_kill(struct generation *generation, pid_t pid, uint32_t why)
 {
 	struct role_kill kill = { .type = ROLE_KILL,
-		.generation = generation->id, .pid = pid, .why = why };
+		.generation = generation->id,
+		.pid = pid,
+		.why = why };
 
-	channel_send(&generation->router->supervisor, &kill, sizeof(kill), NULL,
-	    0);
+	channel_send(&generation->router->supervisor, &kill, sizeof(kill), NULL, 0);
 }
 
 static void
@@ -228,13 +224,13 @@ forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 	struct router *router = generation->router;
 
 	/* an answer to an earlier router is late, not wrong */
-	if (done->type == LEASE_DONE &&
-	    LEASE_EPOCH(done->serial) != router->epoch)
+	if (done->type == LEASE_DONE && LEASE_EPOCH(done->serial) != router->epoch)
 		return;
 	router->stats.forged++;
 	log_warn("service %s: process %d sent DONE for a lease that does not "
-	    "exist (slot %u, serial %llx)", generation->service->name, (int)pid,
-	    done->slot, (unsigned long long)done->serial);
+		 "exist (slot %u, serial %llx)",
+	    generation->service->name, (int)pid, done->slot,
+	    (unsigned long long)done->serial);
 	ask_to_kill(generation, pid, ROLE_KILL_FORGED);
 }
 
@@ -249,8 +245,8 @@ update_mean(struct generation *generation, const struct request *request)
 }
 
 static void
-handle_done(struct generation *generation, const struct lease_done *done,
-    size_t len, pid_t sender)
+handle_done(struct generation *generation, const struct lease_done *done, size_t len,
+    pid_t sender)
 {
 	struct request *request;
 
@@ -281,11 +277,12 @@ receive_done(struct generation *generation)
 	int n;
 
 	memset(batch, 0, sizeof(batch));
-	n = msg_recv_batch(generation->done.fd, batch, sizeof(batch[0]),
-	    MSG_RECV_MAX, lens, senders);
-	for (int i = 0; i < n; i++)
+	n = msg_recv_batch(generation->done.fd, batch, sizeof(batch[0]), MSG_RECV_MAX,
+	    lens, senders);
+	/* empty: the supervisor closed the other end, and FORGET is near */
+	for (int i = 0; i < n && lens[i] > 0; i++)
 		handle_done(generation, &batch[i], lens[i], senders[i]);
-	return n == MSG_RECV_MAX;
+	return n == MSG_RECV_MAX && lens[n - 1] > 0;
 }
 
 static void
@@ -313,8 +310,7 @@ drain_done(struct generation *generation)
 /* --- workers ----------------------------------------------------------- */
 
 void
-generation_worker_ready(struct generation *generation, uint32_t worker,
-    pid_t pid)
+generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid)
 {
 	struct worker_view *view;
 
@@ -331,8 +327,7 @@ generation_worker_ready(struct generation *generation, uint32_t worker,
 void
 generation_worker_leaving(struct generation *generation, uint32_t worker)
 {
-	if (worker >= generation->worker_count ||
-	    !generation->workers[worker].ready)
+	if (worker >= generation->worker_count || !generation->workers[worker].ready)
 		return;
 	generation->workers[worker].ready = false;
 	generation->ready--;
@@ -354,8 +349,7 @@ queue_is_empty(struct generation *generation)
 {
 	int unread;
 
-	return ioctl(generation->queue_fd, SIOCOUTQ, &unread) == 0 &&
-	    unread == 0;
+	return ioctl(generation->queue_fd, SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 static void
@@ -363,7 +357,7 @@ note_taken(struct generation *generation)
 {
 	struct request *request;
 
-	TAILQ_FOREACH(request, &generation->leases, entry)
+	TAILQ_FOREACH (request, &generation->leases, entry)
 		if (owner_of(generation, request) != UINT32_MAX &&
 		    request->msg.sequence > generation->taken_sequence)
 			generation->taken_sequence = request->msg.sequence;
@@ -390,7 +384,7 @@ settle_orphans(struct generation *generation)
 	empty = queue_is_empty(generation);
 	taking = any_worker_is(generation, LEASE_WORKER_TAKING);
 	generation->orphans = false;
-	TAILQ_FOREACH_SAFE(request, &generation->leases, entry, next) {
+	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next) {
 		if (owner_of(generation, request) != UINT32_MAX ||
 		    (!empty && request->msg.sequence >= taken_sequence))
 			continue;
@@ -406,14 +400,13 @@ settle_owned(struct generation *generation, uint32_t worker, bool timed_out)
 {
 	struct request *request, *next;
 
-	TAILQ_FOREACH_SAFE(request, &generation->leases, entry, next)
+	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next)
 		if (owner_of(generation, request) == worker)
 			end_lost(generation, request, true, timed_out);
 }
 
 void
-generation_worker_gone(struct generation *generation, uint32_t worker,
-    bool timed_out)
+generation_worker_gone(struct generation *generation, uint32_t worker, bool timed_out)
 {
 	if (worker >= generation->worker_count)
 		return;
@@ -435,20 +428,21 @@ report(const struct request *request, uint32_t worker)
 	struct generation *generation = request->generation;
 	char buf[sizeof(struct role_stuck) + ROLE_LINE_MAX];
 	struct role_stuck role = { .type = ROLE_STUCK,
-		.generation = generation->id, .worker = worker,
+		.generation = generation->id,
+		.worker = worker,
 		.pid = generation->workers[worker].pid,
-		.slot = request->msg.slot, .serial = request->msg.serial };
+		.slot = request->msg.slot,
+		.serial = request->msg.serial };
 	const struct lease_msg *msg = &request->msg;
 	size_t from = msg->method.off;
 	size_t to = (size_t)msg->target.off + msg->target.len;
 
-	role.line_len = (uint32_t)(to - from < ROLE_LINE_MAX ? to - from :
-							       ROLE_LINE_MAX);
+	role.line_len = (uint32_t)(to - from < ROLE_LINE_MAX ? to - from : ROLE_LINE_MAX);
 	memcpy(buf, &role, sizeof(role));
 	memcpy(buf + sizeof(role), request_head(request) + from, role.line_len);
 	generation->router->stats.timeouts++;
-	channel_send(&generation->router->supervisor, buf,
-	    sizeof(role) + role.line_len, NULL, 0);
+	channel_send(&generation->router->supervisor, buf, sizeof(role) + role.line_len,
+	    NULL, 0);
 }
 
 void
@@ -457,8 +451,7 @@ generation_report_stuck(const struct request *request)
 	struct generation *generation = request->generation;
 	uint32_t owner = owner_of(generation, request);
 
-	if (owner < generation->worker_count &&
-	    generation->workers[owner].pid != 0) {
+	if (owner < generation->worker_count && generation->workers[owner].pid != 0) {
 		report(request, owner);
 		return;
 	}
@@ -481,7 +474,7 @@ has_unclaimed(struct generation *generation, uint64_t before_ns)
 {
 	struct request *request;
 
-	TAILQ_FOREACH(request, &generation->leases, entry)
+	TAILQ_FOREACH (request, &generation->leases, entry)
 		if (request->leased_ns <= before_ns &&
 		    owner_of(generation, request) == UINT32_MAX)
 			return true;
@@ -516,8 +509,7 @@ map_board(struct generation *generation, int fd)
 
 	if (fstat(fd, &st) == -1 || (size_t)st.st_size < sizeof(*board))
 		return false;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return false;
 	board = map;
@@ -556,8 +548,7 @@ adopt_leases(struct generation *generation)
 			generation->free_slots[generation->free_count++] = i;
 			continue;
 		}
-		request = request_adopted(i, atomic_load(&slot->serial),
-		    sequence);
+		request = request_adopted(i, atomic_load(&slot->serial), sequence);
 		request->service = generation->service;
 		add_lease(generation, request);
 		generation->router->stats.adopted++;
@@ -565,8 +556,7 @@ adopt_leases(struct generation *generation)
 	/* one that was filled but never sent has no owner and never will */
 	generation->orphans = generation->lease_count > 0;
 	if (generation->orphans)
-		loop_timer_set(&generation->router->loop,
-		    &generation->check_timer,
+		loop_timer_set(&generation->router->loop, &generation->check_timer,
 		    generation->router->loop.now_ns + UNCLAIMED_NS);
 }
 
@@ -585,8 +575,7 @@ generation_free(struct generation *generation)
 }
 
 struct generation *
-generation_new(struct router *router, const struct role_generation *role,
-    const int *fds)
+generation_new(struct router *router, const struct role_generation *role, const int *fds)
 {
 	struct generation *generation = util_alloc(sizeof(*generation));
 	int on = 1;
@@ -594,7 +583,8 @@ generation_new(struct router *router, const struct role_generation *role,
 	generation->router = router;
 	generation->id = role->id;
 	generation->queue_fd = fds[0];
-	generation->done = (struct loop_io){ .fd = fds[1], .fn = on_done,
+	generation->done = (struct loop_io){ .fd = fds[1],
+		.fn = on_done,
 		.owner = generation };
 	generation->check_timer.fn = on_check;
 	generation->check_timer.owner = generation;
@@ -612,8 +602,7 @@ generation_new(struct router *router, const struct role_generation *role,
 	generation->service->settings = role->settings;
 	alloc_tables(generation);
 	adopt_leases(generation);
-	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on,
-	    sizeof(on));
+	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	if (loop_io_add(&router->loop, &generation->done, EPOLLIN) == -1)
 		log_error("service %s: %s", role->service, strerror(errno));
 	TAILQ_INSERT_TAIL(&router->generations, generation, entry);
@@ -625,7 +614,7 @@ generation_find(struct router *router, uint32_t id)
 {
 	struct generation *generation;
 
-	TAILQ_FOREACH(generation, &router->generations, entry)
+	TAILQ_FOREACH (generation, &router->generations, entry)
 		if (generation->id == id)
 			return generation;
 	return NULL;
@@ -646,8 +635,21 @@ generation_retire(struct generation *generation)
 		service->generation = NULL;
 	}
 	generation->sending_over = true;
-	channel_send(&generation->router->supervisor, &role, sizeof(role), NULL,
-	    0);
+	channel_send(&generation->router->supervisor, &role, sizeof(role), NULL, 0);
+}
+
+void
+generations_free(struct router *router)
+{
+	struct generation *generation;
+	struct request *request, *next;
+
+	while ((generation = TAILQ_FIRST(&router->generations)) != NULL) {
+		TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next)
+			request_free(request);
+		TAILQ_REMOVE(&router->generations, generation, entry);
+		generation_free(generation);
+	}
 }
 
 void

@@ -43,9 +43,9 @@ struct generation {
 	uint32_t free_count;
 	struct requests leases; /* in the order of their sequence */
 	uint32_t lease_count;
-	uint64_t sequence;	/* of the last lease sent */
-	uint64_t taken_sequence; /* highest known to be taken */
-	uint64_t mean_ns;	/* service time, moving average */
+	uint64_t sequence;	       /* of the last lease sent */
+	uint64_t taken_sequence;       /* highest known to be taken */
+	uint64_t mean_ns;	       /* service time, moving average */
 	struct loop_timer check_timer; /* unclaimed leases */
 	bool orphans;	   /* a worker died and a lease may have been its own */
 	bool retiring;	   /* say RETIRED when nothing waits for it */
@@ -58,6 +58,9 @@ struct generation *generation_new(struct router *router,
     const struct role_generation *role, const int *fds);
 /* Its workers are all gone: settles what is left and frees it. */
 void generation_forget(struct generation *generation);
+
+/* At the router's end. */
+void generations_free(struct router *router);
 
 struct generation *generation_find(struct router *router, uint32_t id);
 
@@ -77,8 +80,7 @@ uint64_t generation_taken_ns(const struct request *request);
 /* A worker is past request_timeout with this lease: tells the supervisor. */
 void generation_report_stuck(const struct request *request);
 
-void generation_worker_ready(struct generation *generation, uint32_t worker,
-    pid_t pid);
+void generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid);
 /* It was told to stop: no capacity any more, but still its leases' owner. */
 void generation_worker_leaving(struct generation *generation, uint32_t worker);
 /* It was reaped.  Its leases are settled before this returns, or, where it is

@@ -27,30 +27,26 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 {
 	struct router *router = connection->router;
 
-	access_log_refusal(router, connection, status, router->buf,
-	    connection->peeked);
+	access_log_refusal(router, connection, status, router->buf, connection->peeked);
 	connection_answer(connection, status, detail, false, false, 0);
 }
 
 /* Refuses a request whose head was read: the connection may go on. */
 static void
-refuse_request(struct connection *connection, unsigned status,
-    const char *detail)
+refuse_request(struct connection *connection, unsigned status, const char *detail)
 {
 	struct router *router = connection->router;
 	const struct http_head *head = &router->head;
-	uint32_t keep = head->keep_alive && head->body_len == 0 ?
-	    head->head_len : 0;
+	uint32_t keep = head->keep_alive && head->body_len == 0 ? head->head_len : 0;
 
-	access_log_refusal(router, connection, status, router->buf,
-	    connection->peeked);
-	connection_answer(connection, status, detail,
-	    head->method_id == HTTP_HEAD, head->minor == 0, keep);
+	access_log_refusal(router, connection, status, router->buf, connection->peeked);
+	connection_answer(connection, status, detail, head->method_id == HTTP_HEAD,
+	    head->minor == 0, keep);
 }
 
 static void
-submit(struct connection *connection, const struct route *route,
-    const char *path, size_t path_len)
+submit(struct connection *connection, const struct route *route, const char *path,
+    size_t path_len)
 {
 	struct router *router = connection->router;
 	struct service *service = route->generation->service;
@@ -73,10 +69,10 @@ submit(struct connection *connection, const struct route *route,
 	request->msg.body_max = service->settings.max_body;
 	request->msg.client = connection->client;
 	request->msg.local = connection->local;
-	request->msg.prefix_len = (uint16_t)(
-	    route->prefix_len == 1 ? 0 : route->prefix_len);
-	if (router->draining || ++connection->requests >=
-	    connection->listener->settings.keepalive_requests)
+	request->msg.prefix_len = (uint16_t)(route->prefix_len == 1 ? 0 :
+								      route->prefix_len);
+	if (router->draining ||
+	    ++connection->requests >= connection->listener->settings.keepalive_requests)
 		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
 	connection->request = request;
 	body_await(connection);
@@ -98,15 +94,15 @@ handle_request(struct connection *connection)
 		refuse_request(connection, 204, NULL);
 		return;
 	}
-	why = http_path_canonical(router->buf + head->path.off, head->path.len,
-	    path, sizeof(path), &path_len, &encoded_slash);
+	why = http_path_canonical(router->buf + head->path.off, head->path.len, path,
+	    sizeof(path), &path_len, &encoded_slash);
 	if (why != NULL) {
 		refuse_head(connection, 400, why);
 		return;
 	}
 	http_authority_split(host, head->host.len, &host_len, &port);
-	route = route_find(&router->routes, connection->listener->id, host,
-	    host_len, path, path_len);
+	route = route_find(&router->routes, connection->listener->id, host, host_len,
+	    path, path_len);
 	if (route == NULL)
 		refuse_request(connection, 404, "no service has this path");
 	else
@@ -157,8 +153,7 @@ peek(struct connection *connection, ssize_t *n)
 		while (*n == -1 && errno == EINTR);
 		if (*n <= 0)
 			return HTTP_MORE;
-		result = http_head_parse(&router->head, router->buf,
-		    (size_t)*n);
+		result = http_head_parse(&router->head, router->buf, (size_t)*n);
 		if (result != HTTP_MORE || (size_t)*n < size ||
 		    size == sizeof(router->buf))
 			return result;

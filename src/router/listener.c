@@ -12,14 +12,13 @@
 #include "router/connection.h"
 #include "router/router.h"
 
-#define ACCEPT_BATCH 32 /* connections taken before others get their turn */
+#define ACCEPT_BATCH 32		   /* connections taken before others get their turn */
 #define PAUSE_NS     (200 * MS_NS) /* without descriptors or memory */
 
 static bool
 lacks_resources(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-	    error == ENOMEM;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 /* No descriptor is free, or no memory: to be woken again and again would not
@@ -52,9 +51,10 @@ stop_while_full(struct router *router)
 	struct listener *listener;
 
 	log_warn("max_connections is reached: %u connections are open, none of "
-	    "them idle", router->connection_count);
+		 "them idle",
+	    router->connection_count);
 	router->full = true;
-	TAILQ_FOREACH(listener, &router->listeners, entry)
+	TAILQ_FOREACH (listener, &router->listeners, entry)
 		if (!listener->closed)
 			loop_io_remove(&router->loop, &listener->io);
 }
@@ -64,13 +64,11 @@ listeners_resume(struct router *router)
 {
 	struct listener *listener;
 
-	if (!router->full ||
-	    router->connection_count >= router->max_connections)
+	if (!router->full || router->connection_count >= router->max_connections)
 		return;
 	router->full = false;
-	TAILQ_FOREACH(listener, &router->listeners, entry)
-		if (!listener->closed &&
-		    !loop_timer_is_set(&listener->pause_timer))
+	TAILQ_FOREACH (listener, &router->listeners, entry)
+		if (!listener->closed && !loop_timer_is_set(&listener->pause_timer))
 			loop_io_add(&router->loop, &listener->io, EPOLLIN);
 }
 
@@ -91,8 +89,7 @@ accept_one(struct listener *listener)
 	}
 	/* the socket stays blocking, so that any worker can use it; the router
 	 * itself uses MSG_DONTWAIT */
-	fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len,
-	    SOCK_CLOEXEC);
+	fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
 	if (fd == -1 && lacks_resources(errno)) {
 		if (connection_evict(router))
 			return true;
@@ -129,13 +126,11 @@ listener_add(struct router *router, const struct role_listener *role, int fd)
 	listener->is_unix = role->is_unix != 0;
 	listener->settings = role->settings;
 	strlcpy(listener->name, role->name, sizeof(listener->name));
-	listener->io = (struct loop_io){ .fd = fd, .fn = on_event,
-		.owner = listener };
+	listener->io = (struct loop_io){ .fd = fd, .fn = on_event, .owner = listener };
 	listener->pause_timer.fn = on_pause_over;
 	listener->pause_timer.owner = listener;
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
-	if (!router->full &&
-	    loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
+	if (!router->full && loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
 		log_error("listener %s: %s", listener->name, strerror(errno));
 }
 
@@ -144,11 +139,10 @@ listener_change(struct router *router, const struct role_listener *role)
 {
 	struct listener *listener;
 
-	TAILQ_FOREACH(listener, &router->listeners, entry)
+	TAILQ_FOREACH (listener, &router->listeners, entry)
 		if (listener->id == role->id && !listener->closed) {
 			listener->settings = role->settings;
-			strlcpy(listener->name, role->name,
-			    sizeof(listener->name));
+			strlcpy(listener->name, role->name, sizeof(listener->name));
 		}
 }
 
@@ -167,11 +161,23 @@ stop_accepting(struct listener *listener)
 }
 
 void
+listeners_free(struct router *router)
+{
+	struct listener *listener;
+
+	while ((listener = TAILQ_FIRST(&router->listeners)) != NULL) {
+		stop_accepting(listener);
+		TAILQ_REMOVE(&router->listeners, listener, entry);
+		free(listener);
+	}
+}
+
+void
 listener_remove(struct router *router, uint32_t id)
 {
 	struct listener *listener;
 
-	TAILQ_FOREACH(listener, &router->listeners, entry)
+	TAILQ_FOREACH (listener, &router->listeners, entry)
 		if (listener->id == id && !listener->closed)
 			listener_drain(listener);
 }

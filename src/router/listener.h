@@ -21,12 +21,13 @@ struct listener {
 	struct listener_settings settings;
 	struct loop_io io;
 	struct loop_timer pause_timer; /* no descriptors: try again later */
-	bool closed; /* stays while connections refer to it */
+	bool closed;		       /* stays while connections refer to it */
 };
 
 /* Begins to accept from fd, which the listener owns. */
-void listener_add(struct router *router, const struct role_listener *role,
-    int fd);
+void listener_add(struct router *router, const struct role_listener *role, int fd);
+/* At the router's end. */
+void listeners_free(struct router *router);
 /* New settings for a listener that is known. */
 void listener_change(struct router *router, const struct role_listener *role);
 /* max_connections is no longer reached: all listeners accept again. */

@@ -28,8 +28,8 @@ connection_field(bool keep, bool http10)
 }
 
 size_t
-reply_format(char *buf, unsigned status, const char *detail, bool is_head,
-    bool keep, bool http10)
+reply_format(char *buf, unsigned status, const char *detail, bool is_head, bool keep,
+    bool http10)
 {
 	char body[512] = "", length[96] = "", retry[32] = "", date[64];
 	int body_len = 0, len;
@@ -43,14 +43,14 @@ reply_format(char *buf, unsigned status, const char *detail, bool is_head,
 		    http_reason(status), status, detail != NULL ? detail : "");
 		snprintf(length, sizeof(length),
 		    "Content-Type: application/problem+json\r\n"
-		    "Content-Length: %d\r\n", body_len);
+		    "Content-Length: %d\r\n",
+		    body_len);
 	} else {
 		snprintf(length, sizeof(length),
 		    "Allow: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE\r\n");
 	}
 	if (status == 503)
-		snprintf(retry, sizeof(retry), "Retry-After: %d\r\n",
-		    RETRY_AFTER_S);
+		snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", RETRY_AFTER_S);
 	len = snprintf(buf, REPLY_MAX, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s\r\n%s",
 	    status, http_reason(status), date, length, retry,
 	    connection_field(keep, http10), is_head ? "" : body);

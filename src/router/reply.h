@@ -14,7 +14,7 @@
 /* Writes an answer into buf[REPLY_MAX].  detail: static text for people, or
  * NULL; is_head: leave the body out; keep: the connection goes on; http10: the
  * client speaks 1.0.  Returns its length. */
-size_t reply_format(char *buf, unsigned status, const char *detail,
-    bool is_head, bool keep, bool http10);
+size_t reply_format(char *buf, unsigned status, const char *detail, bool is_head,
+    bool keep, bool http10);
 
 #endif

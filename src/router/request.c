@@ -19,8 +19,7 @@ fill_id(struct lease_msg *msg, const struct http_head *head, const char *buf)
 {
 	const struct lease_span *span;
 
-	span = http_field_find(head->fields, head->field_count, buf,
-	    "traceparent");
+	span = http_field_find(head->fields, head->field_count, buf, "traceparent");
 	if (span == NULL ||
 	    !http_traceparent(buf + span->off, span->len, msg->request_id))
 		util_random(msg->request_id, sizeof(msg->request_id));
@@ -99,8 +98,8 @@ request_field(const struct request *request, const char *name, size_t *len)
 	const struct lease_field *fields = (const void *)request->tail;
 	const struct lease_span *span;
 
-	span = http_field_find(fields, request->msg.field_count,
-	    request_head(request), name);
+	span = http_field_find(fields, request->msg.field_count, request_head(request),
+	    name);
 	*len = span == NULL ? 0 : span->len;
 	return span == NULL ? "" : request_head(request) + span->off;
 }

@@ -28,15 +28,15 @@ struct request {
 	uint64_t leased_ns;	/* the last time; 0: never */
 	uint64_t wait_until_ns; /* in the FIFO; 0: not waited yet */
 	/* while leased, see watch.c: */
-	uint64_t reported_ns; /* as stuck; 0: was not */
-	uint64_t progress_ns; /* when the client last did something */
-	uint64_t acked;	      /* bytes, then */
-	uint64_t received;    /* bytes, then */
-	uint8_t retries;  /* leased again after its worker died */
-	uint8_t refusals; /* answered REFUSED */
-	bool replayable;  /* GET, HEAD or OPTIONS without a body */
-	bool counted;	  /* in the connection's consumed bytes */
-	bool sampled;	  /* before is valid */
+	uint64_t reported_ns;	  /* as stuck; 0: was not */
+	uint64_t progress_ns;	  /* when the client last did something */
+	uint64_t acked;		  /* bytes, then */
+	uint64_t received;	  /* bytes, then */
+	uint8_t retries;	  /* leased again after its worker died */
+	uint8_t refusals;	  /* answered REFUSED */
+	bool replayable;	  /* GET, HEAD or OPTIONS without a body */
+	bool counted;		  /* in the connection's consumed bytes */
+	bool sampled;		  /* before is valid */
 	struct tcp_sample before; /* the last lease */
 	struct lease_msg msg;
 	/* the tail of the message, and where its parts begin */
@@ -52,13 +52,11 @@ TAILQ_HEAD(requests, request);
 struct request *request_new(const struct http_head *head, const char *buf,
     const char *path, size_t path_len);
 /* A lease that an earlier router left in slot. */
-struct request *request_adopted(uint32_t slot, uint64_t serial,
-    uint64_t sequence);
+struct request *request_adopted(uint32_t slot, uint64_t serial, uint64_t sequence);
 void request_free(struct request *request); /* NULL is fine */
 
 /* The head's bytes and the value of a field ("" when there is none). */
 const char *request_head(const struct request *request);
-const char *request_field(const struct request *request, const char *name,
-    size_t *len);
+const char *request_field(const struct request *request, const char *name, size_t *len);
 
 #endif

@@ -18,9 +18,8 @@ copy(const char *text, size_t len)
 }
 
 void
-route_add(struct route_table *table, uint32_t listener, const char *host,
-    size_t host_len, const char *prefix, size_t prefix_len,
-    struct generation *generation)
+route_add(struct route_table *table, uint32_t listener, const char *host, size_t host_len,
+    const char *prefix, size_t prefix_len, struct generation *generation)
 {
 	struct route *route, *grown;
 
@@ -29,8 +28,7 @@ route_add(struct route_table *table, uint32_t listener, const char *host,
 
 		grown = util_alloc(size * sizeof(*grown));
 		if (table->count > 0)
-			memcpy(grown, table->routes,
-			    table->count * sizeof(*grown));
+			memcpy(grown, table->routes, table->count * sizeof(*grown));
 		free(table->routes);
 		table->routes = grown;
 		table->size = size;
@@ -63,8 +61,7 @@ void
 route_sort(struct route_table *table)
 {
 	if (table->count > 0)
-		qsort(table->routes, table->count, sizeof(*table->routes),
-		    compare);
+		qsort(table->routes, table->count, sizeof(*table->routes), compare);
 }
 
 static bool
@@ -88,16 +85,15 @@ host_matches(const struct route *route, const char *host, size_t host_len)
 }
 
 const struct route *
-route_find(const struct route_table *table, uint32_t listener,
-    const char *host, size_t host_len, const char *path, size_t path_len)
+route_find(const struct route_table *table, uint32_t listener, const char *host,
+    size_t host_len, const char *path, size_t path_len)
 {
 	if (host_len > 0 && host[host_len - 1] == '.')
 		host_len--;
 	for (size_t i = 0; i < table->count; i++) {
 		const struct route *route = &table->routes[i];
 
-		if (route->listener == listener &&
-		    host_matches(route, host, host_len) &&
+		if (route->listener == listener && host_matches(route, host, host_len) &&
 		    prefix_matches(route, path, path_len))
 			return route;
 	}

@@ -16,8 +16,8 @@ struct route {
 	uint32_t listener; /* id */
 	size_t host_len;   /* 0: any host */
 	size_t prefix_len;
-	char *host;   /* lower case, no port */
-	char *prefix; /* canonical; no '/' at its end, but for "/" */
+	char *host;		       /* lower case, no port */
+	char *prefix;		       /* canonical; no '/' at its end, but for "/" */
 	struct generation *generation; /* that it leads to; not owned */
 };
 
@@ -35,9 +35,8 @@ void route_add(struct route_table *table, uint32_t listener, const char *host,
 void route_sort(struct route_table *table);
 /* The route for a canonical path, or NULL.  host without its port, any case;
  * one dot at its end does not count. */
-const struct route *route_find(const struct route_table *table,
-    uint32_t listener, const char *host, size_t host_len, const char *path,
-    size_t path_len);
+const struct route *route_find(const struct route_table *table, uint32_t listener,
+    const char *host, size_t host_len, const char *path, size_t path_len);
 /* Frees the routes and leaves an empty table. */
 void route_clear(struct route_table *table);
 

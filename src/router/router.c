@@ -17,6 +17,7 @@
 #include "router/generation.h"
 #include "router/listener.h"
 #include "router/main.h"
+#include "router/request.h"
 #include "router/service.h"
 
 #define TITLE_INTERVAL_NS (250 * MS_NS)
@@ -71,8 +72,7 @@ router_drain_check(struct router *router)
 {
 	struct role_id role = { .type = ROLE_DRAINED };
 
-	if (!router->draining || router->drained ||
-	    router->connection_count > 0)
+	if (!router->draining || router->drained || router->connection_count > 0)
 		return;
 	router->drained = true;
 	if (router->orphaned)
@@ -89,10 +89,10 @@ drain(struct router *router)
 
 	if (router->draining)
 		return;
-	TAILQ_FOREACH(listener, &router->listeners, entry)
+	TAILQ_FOREACH (listener, &router->listeners, entry)
 		listener_drain(listener);
 	router->draining = true;
-	TAILQ_FOREACH_SAFE(connection, &router->connections, entry, next)
+	TAILQ_FOREACH_SAFE (connection, &router->connections, entry, next)
 		connection_drain(connection);
 	show_title(router);
 	router_drain_check(router);
@@ -110,11 +110,10 @@ commit(struct router *router, uint32_t version)
 	router->routes = router->staged;
 	memset(&router->staged, 0, sizeof(router->staged));
 	route_sort(&router->routes);
-	TAILQ_FOREACH(service, &router->services, entry)
+	TAILQ_FOREACH (service, &router->services, entry)
 		service->routed = false;
 	for (size_t i = 0; i < router->routes.count; i++) {
-		struct generation *generation =
-		    router->routes.routes[i].generation;
+		struct generation *generation = router->routes.routes[i].generation;
 
 		generation->service->routed = true;
 		if (generation->service->generation != generation)
@@ -132,14 +131,12 @@ add_route(struct router *router, const struct role_route *role, size_t len)
 		return;
 	generation = generation_find(router, role->generation);
 	if (generation != NULL)
-		route_add(&router->staged, role->listener, role->text,
-		    role->host_len, role->text + role->host_len,
-		    role->prefix_len, generation);
+		route_add(&router->staged, role->listener, role->text, role->host_len,
+		    role->text + role->host_len, role->prefix_len, generation);
 }
 
 static void
-start(struct router *router, const struct role_start *role, const int *fds,
-    int fd_count)
+start(struct router *router, const struct role_start *role, const int *fds, int fd_count)
 {
 	router->epoch = (uint16_t)role->epoch;
 	if (role->access_log == 1 && fd_count == 1)
@@ -157,8 +154,8 @@ limit(struct router *router, const struct role_limits *role)
 }
 
 static void
-replace_logs(struct router *router, const struct role_logs *role,
-    const int *fds, int fd_count)
+replace_logs(struct router *router, const struct role_logs *role, const int *fds,
+    int fd_count)
 {
 	int at = 0;
 
@@ -175,13 +172,11 @@ replace_logs(struct router *router, const struct role_logs *role,
 static void
 worker_gone(struct router *router, const struct role_worker *role)
 {
-	struct generation *generation =
-	    generation_find(router, role->generation);
+	struct generation *generation = generation_find(router, role->generation);
 	struct role_worker seen = *role;
 
 	if (generation != NULL)
-		generation_worker_gone(generation, role->worker,
-		    role->timed_out != 0);
+		generation_worker_gone(generation, role->worker, role->timed_out != 0);
 	seen.type = ROLE_GONE_SEEN;
 	channel_send(&router->supervisor, &seen, sizeof(seen), NULL, 0);
 }
@@ -189,8 +184,7 @@ worker_gone(struct router *router, const struct role_worker *role)
 static void
 handle_worker(struct router *router, const struct role_worker *role)
 {
-	struct generation *generation =
-	    generation_find(router, role->generation);
+	struct generation *generation = generation_find(router, role->generation);
 
 	if (role->type == ROLE_GONE)
 		worker_gone(router, role);
@@ -340,6 +334,30 @@ router_new(void)
 	return router;
 }
 
+/* The kernel would take it all back; checkers for leaks would not know. */
+static void
+router_free(struct router *router)
+{
+	struct connection *connection, *next;
+
+	router->draining = router->drained = true;
+	TAILQ_FOREACH_SAFE (connection, &router->connections, entry, next) {
+		if (connection->request != NULL && connection->state != CONNECTION_LEASED)
+			request_free(connection->request);
+		connection_close(connection);
+	}
+	generations_free(router);
+	services_free(router);
+	listeners_free(router);
+	route_clear(&router->routes);
+	route_clear(&router->staged);
+	channel_close(&router->supervisor);
+	sink_close(&router->access_log);
+	loop_destroy(&router->loop);
+	free(router);
+	log_close();
+}
+
 int
 router_main(void)
 {
@@ -355,8 +373,7 @@ router_main(void)
 	prctl(PR_SET_DUMPABLE, 0);
 	raise_fd_limit();
 	if (loop_init(&router->loop) == -1 ||
-	    channel_open(&router->supervisor, &router->loop,
-		ROLE_FD_CHANNEL) == -1) {
+	    channel_open(&router->supervisor, &router->loop, ROLE_FD_CHANNEL) == -1) {
 		log_error("cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
@@ -364,6 +381,6 @@ router_main(void)
 	router->loop.before_wait_owner = router;
 	show_title(router);
 	loop_run(&router->loop);
-	sink_close(&router->access_log);
+	router_free(router);
 	return 0;
 }

@@ -29,20 +29,20 @@ TAILQ_HEAD(services, service);
 
 /* Counters since the router's start; for the log, tests and later metrics. */
 struct router_stats {
-	uint64_t accepted;  /* connections */
-	uint64_t leases;    /* sent, retries included */
-	uint64_t refusals;  /* answered by the router itself */
+	uint64_t accepted; /* connections */
+	uint64_t leases;   /* sent, retries included */
+	uint64_t refusals; /* answered by the router itself */
 	uint64_t kicks;
-	uint64_t forged;    /* DONE for leases that do not exist */
-	uint64_t adopted;   /* leases of an earlier router */
-	uint64_t retried;   /* leased again: nothing written, nothing read */
-	uint64_t replayed;  /* leased again with the head in the message */
-	uint64_t lost_502;  /* answered 502 for a dead worker */
-	uint64_t lost_cut;  /* cut in the middle of a response */
+	uint64_t forged;       /* DONE for leases that do not exist */
+	uint64_t adopted;      /* leases of an earlier router */
+	uint64_t retried;      /* leased again: nothing written, nothing read */
+	uint64_t replayed;     /* leased again with the head in the message */
+	uint64_t lost_502;     /* answered 502 for a dead worker */
+	uint64_t lost_cut;     /* cut in the middle of a response */
 	uint64_t slow_clients; /* ended for taking or sending nothing */
-	uint64_t timeouts;  /* workers reported for request_timeout */
-	uint64_t evicted;   /* idle connections closed for new ones */
-	uint64_t turned_away; /* over max_connections_per_address */
+	uint64_t timeouts;     /* workers reported for request_timeout */
+	uint64_t evicted;      /* idle connections closed for new ones */
+	uint64_t turned_away;  /* over max_connections_per_address */
 };
 
 struct router {
@@ -57,21 +57,21 @@ struct router {
 	struct connections idle; /* between requests, the oldest first */
 	uint32_t connection_count;
 	uint32_t max_connections;
-	uint32_t max_per_address; /* 0: no limit of its own */
+	uint32_t max_per_address;	 /* 0: no limit of its own */
 	struct address_counts addresses; /* of open connections */
-	bool full; /* nothing is accepted until a connection ends */
-	uint32_t queued; /* requests that wait in FIFOs */
+	bool full;			 /* nothing is accepted until a connection ends */
+	uint32_t queued;		 /* requests that wait in FIFOs */
 	struct route_table routes;
 	struct route_table staged; /* until the next COMMIT */
-	bool draining;	/* finish what is there, then say DRAINED */
-	bool drained;	/* said so */
-	bool orphaned;	/* the supervisor is gone: exit when drained */
+	bool draining;		   /* finish what is there, then say DRAINED */
+	bool drained;		   /* said so */
+	bool orphaned;		   /* the supervisor is gone: exit when drained */
 	struct sink access_log;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;
 	struct router_stats stats;
-	struct http_head head;	/* of the request in work */
+	struct http_head head;		 /* of the request in work */
 	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */
 };
 

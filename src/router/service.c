@@ -20,7 +20,7 @@ service_get(struct router *router, const char *name)
 {
 	struct service *service;
 
-	TAILQ_FOREACH(service, &router->services, entry)
+	TAILQ_FOREACH (service, &router->services, entry)
 		if (strcmp(service->name, name) == 0)
 			return service;
 	service = util_alloc(sizeof(*service));
@@ -29,6 +29,17 @@ service_get(struct router *router, const char *name)
 	TAILQ_INIT(&service->fifo);
 	TAILQ_INSERT_TAIL(&router->services, service, entry);
 	return service;
+}
+
+void
+services_free(struct router *router)
+{
+	struct service *service;
+
+	while ((service = TAILQ_FIRST(&router->services)) != NULL) {
+		TAILQ_REMOVE(&router->services, service, entry);
+		free(service);
+	}
 }
 
 static void
@@ -77,8 +88,7 @@ refuse(struct request *request, unsigned status, const char *detail, pid_t pid)
 {
 	struct connection *connection = request->connection;
 
-	access_log_request(connection->router, request, status, 0, pid,
-	    util_now_ns());
+	access_log_request(connection->router, request, status, 0, pid, util_now_ns());
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }
@@ -98,12 +108,11 @@ sample(struct request *request)
 	if (!request->sampled || request->counted)
 		return true;
 	request->counted = true;
-	if (connection->tracked &&
-	    connection->consumed != request->before.consumed)
+	if (connection->tracked && connection->consumed != request->before.consumed)
 		return false;
 	connection->tracked = request->msg.body_len != LEASE_BODY_CHUNKED;
-	connection->consumed = request->before.consumed +
-	    request->msg.head_len + request->msg.body_len;
+	connection->consumed = request->before.consumed + request->msg.head_len +
+	    request->msg.body_len;
 	return true;
 }
 
@@ -150,8 +159,7 @@ service_pump(struct service *service)
 	struct request *request;
 
 	while ((request = TAILQ_FIRST(&service->fifo)) != NULL &&
-	    service->generation != NULL &&
-	    generation_has_room(service->generation)) {
+	    service->generation != NULL && generation_has_room(service->generation)) {
 		dequeue(service, request);
 		if (try_lease(service, request) == NO_ROOM) {
 			service_put_back(service, request);
@@ -190,8 +198,7 @@ refused_by_worker(struct request *request)
 }
 
 void
-service_done(struct request *request, const struct lease_done *done,
-    pid_t sender)
+service_done(struct request *request, const struct lease_done *done, pid_t sender)
 {
 	struct connection *connection = request->connection;
 	bool keep;
@@ -200,8 +207,8 @@ service_done(struct request *request, const struct lease_done *done,
 		refused_by_worker(request);
 		return;
 	}
-	access_log_request(connection->router, request, done->status,
-	    done->bytes, sender, generation_taken_ns(request));
+	access_log_request(connection->router, request, done->status, done->bytes, sender,
+	    generation_taken_ns(request));
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
@@ -228,8 +235,7 @@ discard_head(struct request *request, uint64_t consumed)
 			request->msg.flags &= ~(uint32_t)LEASE_KEEP;
 		return true;
 	}
-	for (left = request->msg.head_len - consumed; left > 0;
-	     left -= (uint64_t)n) {
+	for (left = request->msg.head_len - consumed; left > 0; left -= (uint64_t)n) {
 		n = recv(request->connection->io.fd, buf,
 		    left < sizeof(buf) ? left : sizeof(buf), MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
@@ -250,8 +256,7 @@ fate_of(struct request *request)
 	struct tcp_sample after;
 	uint64_t written, consumed;
 
-	if (!request->sampled ||
-	    !tcp_sample_after(request->connection->io.fd, &after))
+	if (!request->sampled || !tcp_sample_after(request->connection->io.fd, &after))
 		return FATE_CUT;
 	written = after.written - request->before.written;
 	consumed = after.consumed - request->before.consumed;
@@ -263,8 +268,7 @@ fate_of(struct request *request)
 		return FATE_AGAIN;
 	if (!request->replayable)
 		return FATE_ERROR;
-	if (!(request->msg.flags & LEASE_REPLAY) &&
-	    !discard_head(request, consumed))
+	if (!(request->msg.flags & LEASE_REPLAY) && !discard_head(request, consumed))
 		return FATE_CUT;
 	return FATE_REPLAY;
 }
@@ -291,8 +295,8 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		break;
 	case FATE_ERROR:
 		stats->lost_502++;
-		refuse(request, timed_out ? 504 : 502, timed_out ?
-		    "the worker took too long" : "the worker died", 0);
+		refuse(request, timed_out ? 504 : 502,
+		    timed_out ? "the worker took too long" : "the worker died", 0);
 		break;
 	case FATE_CUT:
 		stats->lost_cut++;

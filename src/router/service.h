@@ -32,6 +32,9 @@ struct service {
 /* The service of this name, made if there is none. */
 struct service *service_get(struct router *router, const char *name);
 
+/* At the router's end. */
+void services_free(struct router *router);
+
 /* Leases the request, or puts it last into the FIFO, or refuses it (503).
  * The request is the service's from now on. */
 void service_submit(struct service *service, struct request *request);
@@ -48,8 +51,7 @@ void service_give_up(struct service *service);
 
 /* The worker said DONE; sender is its pid as the kernel tells.  The lease is
  * over for the generation; the request is the service's to end. */
-void service_done(struct request *request, const struct lease_done *done,
-    pid_t sender);
+void service_done(struct request *request, const struct lease_done *done, pid_t sender);
 /* The worker died with the lease (or nobody took it: !taken).  The lease is
  * over for the generation; the request is retried or ended. */
 void service_lost(struct request *request, bool taken, bool timed_out);

@@ -10,8 +10,12 @@
 
 /* enum of the kernel's include/net/tcp_states.h: the states after a FIN was
  * received, in which bytes_received counts it. */
-enum { STATE_TIME_WAIT = 6, STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9,
-	STATE_CLOSING = 11 };
+enum {
+	STATE_TIME_WAIT = 6,
+	STATE_CLOSE_WAIT = 8,
+	STATE_LAST_ACK = 9,
+	STATE_CLOSING = 11
+};
 
 static bool
 read_info(int fd, struct tcp_info *info)
@@ -27,8 +31,7 @@ static bool
 has_fin(const struct tcp_info *info)
 {
 	return info->tcpi_state == STATE_CLOSE_WAIT ||
-	    info->tcpi_state == STATE_LAST_ACK ||
-	    info->tcpi_state == STATE_CLOSING ||
+	    info->tcpi_state == STATE_LAST_ACK || info->tcpi_state == STATE_CLOSING ||
 	    info->tcpi_state == STATE_TIME_WAIT;
 }
 

@@ -59,8 +59,7 @@ watch_begin(struct connection *connection)
 	request->reported_ns = 0;
 	request->progress_ns = now_ns;
 	request->acked = request->received = 0;
-	set_deadline(connection, now_ns +
-	    settings_of(request)->client_timeout_ns / 2);
+	set_deadline(connection, now_ns + settings_of(request)->client_timeout_ns / 2);
 }
 
 /*
@@ -76,14 +75,13 @@ client_is_slow(struct connection *connection)
 	struct tcp_progress progress;
 	bool owes_acks, owes_body;
 
-	if (connection->is_unix ||
-	    !tcp_progress_read(connection->io.fd, &progress))
+	if (connection->is_unix || !tcp_progress_read(connection->io.fd, &progress))
 		return false;
 	owes_acks = progress.unacked > 0;
 	owes_body = request->sampled && !progress.ended &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED &&
-	    progress.received < request->before.consumed +
-		request->msg.head_len + request->msg.body_len;
+	    progress.received <
+		request->before.consumed + request->msg.head_len + request->msg.body_len;
 	if ((!owes_acks && !owes_body) || progress.acked != request->acked ||
 	    progress.received != request->received) {
 		request->acked = progress.acked;
@@ -91,8 +89,7 @@ client_is_slow(struct connection *connection)
 		request->progress_ns = now_ns;
 		return false;
 	}
-	return now_ns - request->progress_ns >=
-	    settings_of(request)->client_timeout_ns;
+	return now_ns - request->progress_ns >= settings_of(request)->client_timeout_ns;
 }
 
 /* It is the client that ends, not the worker: that gets EPIPE or an end of
@@ -104,9 +101,10 @@ end_client(struct connection *connection)
 
 	router->stats.slow_clients++;
 	log_info("service %s: a client that took or sent nothing for %llu s is "
-	    "ended", connection->request->service->name,
-	    (unsigned long long)(settings_of(connection->request)
-		    ->client_timeout_ns / (1000 * MS_NS)));
+		 "ended",
+	    connection->request->service->name,
+	    (unsigned long long)(settings_of(connection->request)->client_timeout_ns /
+		(1000 * MS_NS)));
 	shutdown(connection->io.fd, SHUT_RDWR);
 	connection->ended = true;
 }

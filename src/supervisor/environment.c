@@ -42,8 +42,7 @@ put(struct builder *builder, char *var)
 		char **vars = util_alloc(size * sizeof(*vars));
 
 		if (builder->count > 0)
-			memcpy(vars, builder->vars,
-			    builder->count * sizeof(*vars));
+			memcpy(vars, builder->vars, builder->count * sizeof(*vars));
 		free(builder->vars);
 		builder->vars = vars;
 		builder->size = size;
@@ -58,8 +57,7 @@ is_ours(const char *var)
 {
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "WATCHDOG_", "POOLD_PROTOCOL=",
-		"POOLD_FDS=", "POOLD_SERVICE=", "POOLD_SLOT=",
-		"POOLD_GENERATION=" };
+		"POOLD_FDS=", "POOLD_SERVICE=", "POOLD_SLOT=", "POOLD_GENERATION=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -92,8 +90,9 @@ static void
 put_lease(struct builder *builder)
 {
 	put(builder, util_asprintf("POOLD_PROTOCOL=%d", LEASE_PROTOCOL));
-	put(builder, util_asprintf("POOLD_FDS=%d,%d,%d,%d", LEASE_FD_QUEUE,
-	    LEASE_FD_CONTROL, LEASE_FD_SCOREBOARD, LEASE_FD_DONE));
+	put(builder,
+	    util_asprintf("POOLD_FDS=%d,%d,%d,%d", LEASE_FD_QUEUE, LEASE_FD_CONTROL,
+		LEASE_FD_SCOREBOARD, LEASE_FD_DONE));
 }
 
 /* As sd_listen_fds(3) describes. */
@@ -104,9 +103,9 @@ put_listen(struct builder *builder, struct pool *pool)
 	char *names = util_strdup("LISTEN_FDNAMES=");
 	unsigned count = 0;
 
-	TAILQ_FOREACH(listen, &pool->config->listen, entry) {
-		char *more = util_asprintf("%s%s%s", names,
-		    count++ > 0 ? ":" : "", listen->value);
+	TAILQ_FOREACH (listen, &pool->config->listen, entry) {
+		char *more = util_asprintf("%s%s%s", names, count++ > 0 ? ":" : "",
+		    listen->value);
 
 		free(names);
 		names = more;
@@ -127,14 +126,13 @@ environment_new(struct worker *worker, char **listen_pid)
 	*listen_pid = NULL;
 	put_inherited(&builder);
 	put_account(&builder, pool);
-	put(&builder, util_asprintf("NOTIFY_SOCKET=%s",
-	    pool->supervisor->notify.path));
+	put(&builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
 	put(&builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
 	put(&builder, util_asprintf("POOLD_SLOT=%u", worker->slot));
 	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
 	if (pool_is_leased(pool))
 		put_lease(&builder);
-	TAILQ_FOREACH(env, &pool->config->env, entry)
+	TAILQ_FOREACH (env, &pool->config->env, entry)
 		put(&builder, util_asprintf("%s=%s", env->name, env->value));
 	/* last: put may move what is before it, never what it returns */
 	if (!pool_is_leased(pool))
@@ -157,10 +155,9 @@ environment_listen_fds(struct pool *pool, int *fds, int size)
 	struct listener *listener;
 	int count = 0;
 
-	TAILQ_FOREACH(listen, &pool->config->listen, entry) {
+	TAILQ_FOREACH (listen, &pool->config->listen, entry) {
 		listener = listener_by_address(&pool->supervisor->listeners,
-		    config_listen_find(pool->plan->config, listen->value)
-			->address);
+		    config_listen_find(pool->plan->config, listen->value)->address);
 		if (listener != NULL && count < size)
 			fds[count++] = listener->fd;
 	}

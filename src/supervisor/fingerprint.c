@@ -45,7 +45,8 @@ hash_arguments(uint64_t *hash, const struct config_service *service)
 	struct stat st;
 
 	for (char **arg = service->argv; *arg != NULL; arg++) {
-		char *path = (*arg)[0] == '/' ? util_strdup(*arg) :
+		char *path = (*arg)[0] == '/' ?
+		    util_strdup(*arg) :
 		    util_asprintf("%s/%s", service->chdir, *arg);
 
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
@@ -76,13 +77,13 @@ hash_tree(uint64_t *hash, char *root, const struct config_service *service)
 			hash_file(hash, entry->fts_path, entry->fts_statp);
 	if (count > WATCHED_MAX)
 		log_warn("service %s: watch = %s has more than %d files; the "
-		    "rest is not looked at", service->name, root, WATCHED_MAX);
+			 "rest is not looked at",
+		    service->name, root, WATCHED_MAX);
 	fts_close(fts);
 }
 
 char *
-fingerprint_new(const struct config *config,
-    const struct config_service *service)
+fingerprint_new(const struct config *config, const struct config_service *service)
 {
 	char *text = config_service_text(config, service), *all;
 	struct config_string *watch, *listen;
@@ -91,16 +92,15 @@ fingerprint_new(const struct config *config,
 	hash_arguments(&hash, service);
 	/* inherited sockets come from addresses, not from names */
 	if (service->mode == CONFIG_MODE_INHERIT)
-		TAILQ_FOREACH(listen, &service->listen, entry) {
-			const char *address = config_listen_find(config,
-			    listen->value)->address;
+		TAILQ_FOREACH (listen, &service->listen, entry) {
+			const char *address =
+			    config_listen_find(config, listen->value)->address;
 
 			hash_bytes(&hash, address, strlen(address));
 		}
-	TAILQ_FOREACH(watch, &service->watch, entry)
+	TAILQ_FOREACH (watch, &service->watch, entry)
 		hash_tree(&hash, watch->value, service);
-	all = util_asprintf("%sfiles = %016llx\n", text,
-	    (unsigned long long)hash);
+	all = util_asprintf("%sfiles = %016llx\n", text, (unsigned long long)hash);
 	free(text);
 	return all;
 }

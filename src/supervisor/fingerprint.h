@@ -11,7 +11,6 @@ struct config;
 struct config_service;
 
 /* A text that is equal for an unchanged service.  The caller frees it. */
-char *fingerprint_new(const struct config *config,
-    const struct config_service *service);
+char *fingerprint_new(const struct config *config, const struct config_service *service);
 
 #endif

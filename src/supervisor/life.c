@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define W(state, action) { WORKER_##state, WORKER_DO_##action }
+#define W(state, action)                           \
+	{                                          \
+		WORKER_##state, WORKER_DO_##action \
+	}
 
 /* Cells that say SAME state and NOTHING are events that come too late to
  * matter, or twice. */
@@ -81,7 +84,10 @@ const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS] = {
 	},
 };
 
-#define P(state, action) { POOL_##state, POOL_DO_##action }
+#define P(state, action)                       \
+	{                                      \
+		POOL_##state, POOL_DO_##action \
+	}
 
 const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 	[POOL_STARTING] = {
@@ -124,8 +130,8 @@ const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 const char *
 worker_state_name(enum worker_state state)
 {
-	static const char *const names[] = { "empty", "starting", "running",
-		"stopping", "killed", "lost", "waiting" };
+	static const char *const names[] = { "empty", "starting", "running", "stopping",
+		"killed", "lost", "waiting" };
 
 	static_assert(sizeof(names) / sizeof(names[0]) == WORKER_STATES,
 	    "a name for each state");

@@ -53,11 +53,11 @@ struct worker_step {
 extern const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS];
 
 enum pool_state {
-	POOL_STARTING,	/* workers get ready; no route leads here yet */
-	POOL_SERVING,	/* routes lead here */
-	POOL_RETIRING,	/* the router is asked to send nothing more */
-	POOL_DRAINING,	/* its queue is shut down; workers finish and exit */
-	POOL_ENDED,	/* its last process was reaped: to be freed */
+	POOL_STARTING, /* workers get ready; no route leads here yet */
+	POOL_SERVING,  /* routes lead here */
+	POOL_RETIRING, /* the router is asked to send nothing more */
+	POOL_DRAINING, /* its queue is shut down; workers finish and exit */
+	POOL_ENDED,    /* its last process was reaped: to be freed */
 	POOL_STATES,
 };
 
@@ -72,10 +72,10 @@ enum pool_event {
 
 enum pool_action {
 	POOL_DO_NOTHING,
-	POOL_DO_SERVE,	 /* note it */
-	POOL_DO_RETIRE,	 /* ask the router */
-	POOL_DO_DRAIN,	 /* shut the queue down, stop the workers */
-	POOL_DO_END,	 /* tell the router, free */
+	POOL_DO_SERVE,	/* note it */
+	POOL_DO_RETIRE, /* ask the router */
+	POOL_DO_DRAIN,	/* shut the queue down, stop the workers */
+	POOL_DO_END,	/* tell the router, free */
 	POOL_ACTIONS,
 };
 

@@ -54,7 +54,8 @@ static void
 send_listener(struct link *link, const struct listener *listener, bool is_new)
 {
 	struct role_listener role = { .type = ROLE_LISTENER,
-		.id = listener->id, .port = listener->address.port,
+		.id = listener->id,
+		.port = listener->address.port,
 		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX,
 		.settings = listener->settings };
 
@@ -84,8 +85,10 @@ static void
 send_worker(struct link *link, const struct worker *worker, uint32_t type)
 {
 	struct role_worker role = { .type = type,
-		.generation = worker->pool->id, .worker = worker->slot,
-		.pid = worker->pid, .timed_out = worker->timed_out };
+		.generation = worker->pool->id,
+		.worker = worker->slot,
+		.pid = worker->pid,
+		.timed_out = worker->timed_out };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
@@ -97,10 +100,8 @@ settings_of(const struct config_service *config)
 		.concurrency = (uint32_t)config->concurrency,
 		.queue_limit = (uint32_t)config->queue_limit,
 		.queue_timeout_ns = (uint64_t)config->queue_timeout_ms * MS_NS,
-		.request_timeout_ns =
-		    (uint64_t)config->request_timeout_ms * MS_NS,
-		.client_timeout_ns =
-		    (uint64_t)config->client_timeout_ms * MS_NS,
+		.request_timeout_ns = (uint64_t)config->request_timeout_ms * MS_NS,
+		.client_timeout_ns = (uint64_t)config->client_timeout_ms * MS_NS,
 		.body_timeout_ns = (uint64_t)config->body_timeout_ms * MS_NS,
 		.body_min_rate = (uint64_t)config->body_min_rate,
 		.body_buffer = (uint64_t)config->body_buffer,
@@ -113,7 +114,8 @@ void
 link_add_pool(struct link *link, struct pool *pool)
 {
 	struct role_generation role = { .type = ROLE_GENERATION,
-		.id = pool->id, .settings = settings_of(pool->config) };
+		.id = pool->id,
+		.settings = settings_of(pool->config) };
 	int fds[] = { pool->queue[POOL_ROUTER_END], pool->done[POOL_ROUTER_END],
 		pool->board_fd };
 
@@ -124,11 +126,12 @@ link_add_pool(struct link *link, struct pool *pool)
 }
 
 static void
-send_route(struct link *link, const struct pool *pool,
-    const struct listener *listener, const struct config_route *route)
+send_route(struct link *link, const struct pool *pool, const struct listener *listener,
+    const struct config_route *route)
 {
 	char buf[sizeof(struct role_route) + ROLE_TEXT_MAX];
-	struct role_route role = { .type = ROLE_ROUTE, .generation = pool->id,
+	struct role_route role = { .type = ROLE_ROUTE,
+		.generation = pool->id,
 		.listener = listener->id,
 		.host_len = (uint16_t)strlen(route->host),
 		.prefix_len = (uint16_t)strlen(route->prefix) };
@@ -138,10 +141,8 @@ send_route(struct link *link, const struct pool *pool,
 		return;
 	memcpy(buf, &role, sizeof(role));
 	memcpy(buf + sizeof(role), route->host, role.host_len);
-	memcpy(buf + sizeof(role) + role.host_len, route->prefix,
-	    role.prefix_len);
-	send_msg(link, buf, sizeof(role) + role.host_len + role.prefix_len, NULL,
-	    0);
+	memcpy(buf + sizeof(role) + role.host_len, route->prefix, role.prefix_len);
+	send_msg(link, buf, sizeof(role) + role.host_len + role.prefix_len, NULL, 0);
 }
 
 /* The routes as the configuration in force has them: an unchanged pool may
@@ -155,10 +156,10 @@ send_routes(struct link *link, const struct pool *pool,
 	struct config_route *route;
 	struct listener *listener;
 
-	TAILQ_FOREACH(name, &service->listen, entry) {
+	TAILQ_FOREACH (name, &service->listen, entry) {
 		listener = listener_by_address(&link->supervisor->listeners,
 		    config_listen_find(config, name->value)->address);
-		TAILQ_FOREACH(route, &service->routes, entry)
+		TAILQ_FOREACH (route, &service->routes, entry)
 			send_route(link, pool, listener, route);
 	}
 }
@@ -167,10 +168,11 @@ static void
 send_limits(struct link *link)
 {
 	const struct config *config = link->supervisor->plan->config;
-	struct role_limits role = { .type = ROLE_LIMITS,
+	struct role_limits role = {
+		.type = ROLE_LIMITS,
 		.connections = (uint32_t)config->max_connections,
-		.connections_per_address =
-		    (uint32_t)config->max_connections_per_address };
+		.connections_per_address = (uint32_t)config->max_connections_per_address
+	};
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
@@ -182,10 +184,8 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
-	TAILQ_FOREACH(config, &link->supervisor->plan->config->services,
-	    entry) {
-		service = service_find(&link->supervisor->services,
-		    config->name);
+	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
+		service = service_find(&link->supervisor->services, config->name);
 		if (service != NULL && service->current != NULL &&
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
@@ -207,12 +207,10 @@ send_pool(struct link *link, struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		struct worker *worker = &pool->workers[i];
 
-		if (worker->state == WORKER_RUNNING ||
-		    worker->state == WORKER_STOPPING ||
+		if (worker->state == WORKER_RUNNING || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_READY);
-		if (worker->state == WORKER_STOPPING ||
-		    worker->state == WORKER_KILLED)
+		if (worker->state == WORKER_STOPPING || worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_LEAVING);
 		if (worker->state == WORKER_LOST)
 			send_worker(link, worker, ROLE_GONE);
@@ -230,14 +228,14 @@ send_everything(struct link *link)
 	struct pool *pool;
 
 	send_start(link);
-	TAILQ_FOREACH(service, &supervisor->services, entry)
-		TAILQ_FOREACH(pool, &service->pools, entry)
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool_is_leased(pool))
 				send_pool(link, pool);
 	link_commit(link);
 	/* last, so that the first request finds its route */
-	TAILQ_FOREACH(listener, &supervisor->listeners, entry)
-		if (listener->routed)
+	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
+		if (listener->routed && !listener->fresh)
 			link_add_listener(link, listener);
 	if (supervisor->phase != SUPERVISOR_SERVING)
 		link_drain(link);
@@ -258,8 +256,8 @@ on_gone_seen(struct link *link, const struct role_worker *role)
 static void
 on_kill(struct link *link, const struct role_kill *role)
 {
-	struct worker *worker = service_find_worker(
-	    &link->supervisor->services, role->pid);
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
 
 	/* only a worker of the very generation that the message came from */
 	if (worker == NULL || worker->pool->id != role->generation)
@@ -272,22 +270,19 @@ on_kill(struct link *link, const struct role_kill *role)
 static void
 on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 {
-	struct worker *worker = service_find_worker(
-	    &link->supervisor->services, role->pid);
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
 
 	if (len != sizeof(*role) + role->line_len || worker == NULL ||
-	    worker->pool->id != role->generation ||
-	    worker->slot != role->worker)
+	    worker->pool->id != role->generation || worker->slot != role->worker)
 		return;
-	stuck_report(worker, role->slot, role->serial, role->line,
-	    role->line_len);
+	stuck_report(worker, role->slot, role->serial, role->line, role->line_len);
 }
 
 static void
 on_retired(struct link *link, const struct role_id *role)
 {
-	struct pool *pool = service_find_pool(&link->supervisor->services,
-	    role->id);
+	struct pool *pool = service_find_pool(&link->supervisor->services, role->id);
 
 	if (pool != NULL)
 		pool_event(pool, POOL_ON_RETIRED);
@@ -342,8 +337,7 @@ on_failure(void *owner, uint32_t events)
 	struct spawn_failure failure;
 
 	(void)events;
-	if (read(link->failure.fd, &failure, sizeof(failure)) ==
-	    sizeof(failure)) {
+	if (read(link->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
 		failure.step[sizeof(failure.step) - 1] = '\0';
 		log_error("cannot start the router: %s: %s", failure.step,
 		    strerror(failure.error));
@@ -360,8 +354,7 @@ schedule_restart(struct link *link)
 		link_start(link);
 		return;
 	}
-	for (unsigned i = 2; i < link->failures && wait_ns < BACK_OFF_MAX_NS;
-	     i++)
+	for (unsigned i = 2; i < link->failures && wait_ns < BACK_OFF_MAX_NS; i++)
 		wait_ns *= 2;
 	loop_timer_set(&link->supervisor->loop, &link->restart_timer,
 	    util_now_ns() + wait_ns);
@@ -386,8 +379,7 @@ on_exit_event(void *owner, uint32_t events)
 		return;
 	}
 	log_error("the router (pid %d) %s %d; starting another", (int)pid,
-	    info.si_code == CLD_EXITED ? "exited with status" :
-					 "was killed by signal",
+	    info.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
 	    info.si_status);
 	if (util_now_ns() - link->started_ns >= YOUNG_NS)
 		link->failures = 0;
@@ -412,10 +404,8 @@ link_init(struct link *link, struct supervisor *supervisor)
 	link->channel.on_msg = on_msg;
 	link->channel.on_end = on_end;
 	link->channel.owner = link;
-	link->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event,
-		.owner = link };
-	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure,
-		.owner = link };
+	link->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = link };
+	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = link };
 	link->restart_timer.fn = on_restart_timer;
 	link->restart_timer.owner = link;
 }
@@ -428,10 +418,14 @@ fork_router(struct link *link, int sock)
 	struct supervisor *supervisor = link->supervisor;
 	static char *argv[] = { "poold", "-R", "router", NULL };
 	struct config_account account;
-	struct spawn spawn = { .path = "/proc/self/exe", .argv = argv,
-		.envp = environ, .account = &account,
-		.switch_account = supervisor->is_root, .fds = { sock },
-		.fd_count = 1, .log_fd = log_fd() };
+	struct spawn spawn = { .path = "/proc/self/exe",
+		.argv = argv,
+		.envp = environ,
+		.account = &account,
+		.switch_account = supervisor->is_root,
+		.fds = { sock },
+		.fd_count = 1,
+		.log_fd = log_fd() };
 	char *why;
 
 	if (!config_router_account(supervisor->plan->config, &account, &why)) {

@@ -21,7 +21,7 @@ struct supervisor;
 struct link {
 	struct supervisor *supervisor;
 	struct channel channel;
-	pid_t pid; /* 0: none runs */
+	pid_t pid;	     /* 0: none runs */
 	struct loop_io exit; /* pidfd */
 	struct loop_io failure;
 	struct loop_timer restart_timer;

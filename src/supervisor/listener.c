@@ -31,8 +31,7 @@ open_socket(struct config_address *address)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd == -1 && errno == EAFNOSUPPORT &&
-	    address->kind == CONFIG_ADDRESS_ANY) {
+	if (fd == -1 && errno == EAFNOSUPPORT && address->kind == CONFIG_ADDRESS_ANY) {
 		in.sin_port = htons(address->port);
 		memcpy(&address->ss, &in, sizeof(in));
 		address->ss_len = sizeof(in);
@@ -63,8 +62,9 @@ remove_stale(const struct config_address *address)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return false;
-	stale = connect(fd, (const struct sockaddr *)&address->ss,
-		    address->ss_len) == -1 && errno == ECONNREFUSED;
+	stale = connect(fd, (const struct sockaddr *)&address->ss, address->ss_len) ==
+		-1 &&
+	    errno == ECONNREFUSED;
 	close(fd);
 	return stale && unlink(address->path) == 0;
 }
@@ -100,8 +100,8 @@ explain(const struct config_listen *config, const char *what, int error)
 	else if (error == EADDRNOTAVAIL)
 		hint = ": this machine does not have the address";
 	return util_asprintf("%s:%u: [listen %s]: cannot %s %s: %s%s",
-	    config->origin.file, config->origin.line, config->name, what,
-	    config->address, strerror(error), hint);
+	    config->origin.file, config->origin.line, config->name, what, config->address,
+	    strerror(error), hint);
 }
 
 static void
@@ -109,8 +109,7 @@ take_settings(struct listener *listener, const struct config_listen *config)
 {
 	listener->settings = (struct listener_settings){
 		.head_timeout_ns = (uint64_t)config->head_timeout_ms * MS_NS,
-		.keepalive_timeout_ns =
-		    (uint64_t)config->keepalive_timeout_ms * MS_NS,
+		.keepalive_timeout_ns = (uint64_t)config->keepalive_timeout_ms * MS_NS,
 		.keepalive_requests = (uint64_t)config->keepalive_requests,
 	};
 }
@@ -127,8 +126,7 @@ listener_open(const struct config_listen *config, uint32_t id, char **why)
 	listener->name = util_strdup(config->name);
 	listener->text = util_strdup(config->address);
 	listener->fd = -1;
-	if (!config_address_parse(config->address, &listener->address,
-		&reason)) {
+	if (!config_address_parse(config->address, &listener->address, &reason)) {
 		*why = util_asprintf("%s: %s", config->address, reason);
 		listener_close(listener);
 		return NULL;
@@ -136,8 +134,7 @@ listener_open(const struct config_listen *config, uint32_t id, char **why)
 	listener->fd = open_socket(&listener->address);
 	if (listener->fd == -1)
 		step = "open a socket for";
-	if (listener->fd == -1 ||
-	    bind_address(listener->fd, &listener->address) == -1) {
+	if (listener->fd == -1 || bind_address(listener->fd, &listener->address) == -1) {
 		*why = explain(config, step, errno);
 		listener->address.kind = CONFIG_ADDRESS_ANY; /* not ours */
 		listener_close(listener);
@@ -169,7 +166,7 @@ listener_by_address(struct listeners *listeners, const char *text)
 {
 	struct listener *listener;
 
-	TAILQ_FOREACH(listener, listeners, entry)
+	TAILQ_FOREACH (listener, listeners, entry)
 		if (strcmp(listener->text, text) == 0)
 			return listener;
 	return NULL;
@@ -190,7 +187,6 @@ listener_set_routed(struct listener *listener, bool routed)
 	int flags = fcntl(listener->fd, F_GETFL);
 
 	listener->routed = routed;
-	if (flags != -1)
-		fcntl(listener->fd, F_SETFL,
-		    routed ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+	if (routed && flags != -1)
+		fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK);
 }

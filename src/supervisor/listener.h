@@ -37,13 +37,12 @@ struct listener *listener_open(const struct config_listen *config, uint32_t id,
 /* Closes and frees; removes a unix socket from the file system. */
 void listener_close(struct listener *listener);
 
-struct listener *listener_by_address(struct listeners *listeners,
-    const char *text);
+struct listener *listener_by_address(struct listeners *listeners, const char *text);
 /* What a reload may change without a new socket: name, backlog, settings. */
-void listener_update(struct listener *listener,
-    const struct config_listen *config);
-/* The router needs accept not to block; inherited sockets are blocking, as
- * systemd gives them. */
+void listener_update(struct listener *listener, const struct config_listen *config);
+/* The router needs accept not to block.  Inherited sockets are blocking, as
+ * systemd gives them; but one that was the router's stays as it is, since
+ * workers that began with it may count on either. */
 void listener_set_routed(struct listener *listener, bool routed);
 
 #endif

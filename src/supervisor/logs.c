@@ -25,11 +25,9 @@ open_log(const char *path, int *fd)
 	*fd = -1;
 	if (!is_path(path))
 		return NULL;
-	*fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	*fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (*fd == -1)
-		return util_asprintf("cannot open the log %s: %s", path,
-		    strerror(errno));
+		return util_asprintf("cannot open the log %s: %s", path, strerror(errno));
 	return NULL;
 }
 
@@ -76,11 +74,9 @@ logs_reopen(struct supervisor *supervisor, const struct config *config)
 		role.flags |= ROLE_LOGS_ACCESS_OFF;
 	} else {
 		role.flags |= ROLE_LOGS_ACCESS;
-		fds[count++] = logs->access_fd != -1 ? logs->access_fd :
-						       STDERR_FILENO;
+		fds[count++] = logs->access_fd != -1 ? logs->access_fd : STDERR_FILENO;
 	}
-	channel_send(&supervisor->link.channel, &role, sizeof(role), fds,
-	    count);
+	channel_send(&supervisor->link.channel, &role, sizeof(role), fds, count);
 }
 
 void

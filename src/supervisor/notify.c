@@ -21,8 +21,7 @@
 static void
 handle_message(struct supervisor *supervisor, char *text, pid_t sender)
 {
-	struct worker *worker = service_find_worker(&supervisor->services,
-	    sender);
+	struct worker *worker = service_find_worker(&supervisor->services, sender);
 	char *line;
 
 	if (worker == NULL)
@@ -42,8 +41,8 @@ on_event(void *owner, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < NOTIFY_BURST; i++) {
-		if (msg_recv_batch(supervisor->notify.io.fd, text,
-			sizeof(text) - 1, 1, &len, &sender) != 1)
+		if (msg_recv_batch(supervisor->notify.io.fd, text, sizeof(text) - 1, 1,
+			&len, &sender) != 1)
 			return;
 		text[len] = '\0';
 		handle_message(supervisor, text, sender);
@@ -62,18 +61,14 @@ notify_open(struct supervisor *supervisor)
 
 	util_random(id, sizeof(id));
 	util_hex(id, sizeof(id), hex);
-	snprintf(notify->path, sizeof(notify->path), "@poold-%d-%s",
-	    (int)getpid(), hex);
+	snprintf(notify->path, sizeof(notify->path), "@poold-%d-%s", (int)getpid(), hex);
 	memcpy(un.sun_path, notify->path, strlen(notify->path));
 	un.sun_path[0] = '\0';
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    strlen(notify->path));
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(notify->path));
 	notify->io = (struct loop_io){ .fn = on_event, .owner = supervisor };
-	notify->io.fd = socket(AF_UNIX,
-	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	notify->io.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (notify->io.fd == -1 ||
-	    setsockopt(notify->io.fd, SOL_SOCKET, SO_PASSCRED, &on,
-		sizeof(on)) == -1 ||
+	    setsockopt(notify->io.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == -1 ||
 	    bind(notify->io.fd, (struct sockaddr *)&un, len) == -1)
 		return -1;
 	return loop_io_add(&supervisor->loop, &notify->io, EPOLLIN);

@@ -30,7 +30,7 @@ static void
 fill_board(struct lease_scoreboard *board, const struct pool *pool)
 {
 	uint64_t slots = (uint64_t)pool->config->workers *
-	    (2 * (uint64_t)pool->config->concurrency + AHEAD_SLOTS) +
+		(2 * (uint64_t)pool->config->concurrency + AHEAD_SLOTS) +
 	    EXTRA_SLOTS;
 
 	if (slots > LEASE_SLOTS_MAX)
@@ -38,15 +38,14 @@ fill_board(struct lease_scoreboard *board, const struct pool *pool)
 
 	board->magic = LEASE_MAGIC;
 	board->protocol = LEASE_PROTOCOL;
-	board->flags = pool->config->balance == CONFIG_BALANCE_HOT ?
-	    LEASE_BALANCE_HOT : 0;
+	board->flags = pool->config->balance == CONFIG_BALANCE_HOT ? LEASE_BALANCE_HOT :
+								     0;
 	board->generation = pool->number;
 	board->worker_count = pool->worker_count;
 	board->worker_off = (uint32_t)align64(sizeof(*board));
 	board->worker_size = sizeof(struct lease_worker);
 	board->slot_count = (uint32_t)slots;
-	board->slot_off = board->worker_off +
-	    board->worker_count * board->worker_size;
+	board->slot_off = board->worker_off + board->worker_count * board->worker_size;
 	board->slot_size = sizeof(struct lease_slot);
 	board->size = board->slot_off + slots * board->slot_size;
 }
@@ -63,13 +62,12 @@ open_board(struct pool *pool)
 	fill_board(&header, pool);
 	pool->board_fd = memfd_create("poold-scoreboard",
 	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (pool->board_fd == -1 ||
-	    ftruncate(pool->board_fd, (off_t)header.size) == -1 ||
+	if (pool->board_fd == -1 || ftruncate(pool->board_fd, (off_t)header.size) == -1 ||
 	    fcntl(pool->board_fd, F_ADD_SEALS,
 		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
 		return false;
-	map = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    pool->board_fd, 0);
+	map = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->board_fd,
+	    0);
 	if (map == MAP_FAILED)
 		return false;
 	memcpy(map, &header, sizeof(header));
@@ -110,17 +108,16 @@ open_lease_fds(struct pool *pool, char **why)
 {
 	if (!pool_is_leased(pool))
 		return true;
-	if (msg_pair(pool->queue) == 0 && msg_pair(pool->done) == 0 &&
-	    open_board(pool))
+	if (msg_pair(pool->queue) == 0 && msg_pair(pool->done) == 0 && open_board(pool))
 		return true;
-	*why = util_asprintf("service %s: cannot make its queue: %s",
-	    pool->service->name, strerror(errno));
+	*why = util_asprintf("service %s: cannot make its queue: %s", pool->service->name,
+	    strerror(errno));
 	return false;
 }
 
 static struct pool *
-pool_new(struct supervisor *supervisor, struct service *service,
-    struct plan *plan, const struct config_service *config)
+pool_new(struct supervisor *supervisor, struct service *service, struct plan *plan,
+    const struct config_service *config)
 {
 	struct pool *pool = util_alloc(sizeof(*pool));
 
@@ -134,8 +131,7 @@ pool_new(struct supervisor *supervisor, struct service *service,
 	pool->queue[0] = pool->queue[1] = pool->done[0] = pool->done[1] = -1;
 	pool->board_fd = -1;
 	pool->worker_count = (uint32_t)config->workers;
-	pool->workers = util_alloc(
-	    pool->worker_count * sizeof(*pool->workers));
+	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
@@ -143,15 +139,14 @@ pool_new(struct supervisor *supervisor, struct service *service,
 }
 
 struct pool *
-pool_start(struct supervisor *supervisor, struct service *service,
-    struct plan *plan, const struct config_service *config, char *fingerprint,
-    char **why)
+pool_start(struct supervisor *supervisor, struct service *service, struct plan *plan,
+    const struct config_service *config, char *fingerprint, char **why)
 {
 	struct pool *pool = pool_new(supervisor, service, plan, config);
 
 	pool->fingerprint = fingerprint;
-	if (!config_service_account(plan->config, config, &pool->account,
-		why) || !open_lease_fds(pool, why)) {
+	if (!config_service_account(plan->config, config, &pool->account, why) ||
+	    !open_lease_fds(pool, why)) {
 		pool_free(pool);
 		return NULL;
 	}
@@ -165,8 +160,7 @@ bool
 pool_wants_workers(const struct pool *pool)
 {
 	return pool->state < POOL_DRAINING &&
-	    pool->supervisor->phase != SUPERVISOR_STOPPING &&
-	    !pool->supervisor->quick;
+	    pool->supervisor->phase != SUPERVISOR_STOPPING && !pool->supervisor->quick;
 }
 
 void
@@ -175,9 +169,8 @@ pool_worker_ready(struct pool *pool)
 	if (pool->ready_count < pool->worker_count || pool->was_ready)
 		return;
 	pool->was_ready = true;
-	log_info("service %s: generation %u is ready (%u worker%s)",
-	    pool->service->name, pool->number, pool->worker_count,
-	    pool->worker_count == 1 ? "" : "s");
+	log_info("service %s: generation %u is ready (%u worker%s)", pool->service->name,
+	    pool->number, pool->worker_count, pool->worker_count == 1 ? "" : "s");
 	reload_pool_ready(pool->supervisor);
 }
 
@@ -194,8 +187,8 @@ tell_router(struct pool *pool, uint32_t type)
 	struct role_id role = { .type = type, .id = pool->id };
 
 	if (pool_is_leased(pool))
-		channel_send(&pool->supervisor->link.channel, &role,
-		    sizeof(role), NULL, 0);
+		channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL,
+		    0);
 }
 
 void
@@ -224,8 +217,7 @@ do_end(struct pool *pool)
 	struct supervisor *supervisor = pool->supervisor;
 	struct service *service = pool->service;
 
-	log_info("service %s: generation %u is gone", service->name,
-	    pool->number);
+	log_info("service %s: generation %u is gone", service->name, pool->number);
 	tell_router(pool, ROLE_FORGET);
 	pool_free(pool);
 	service_drop_if_unused(&supervisor->services, service);

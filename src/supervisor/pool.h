@@ -39,9 +39,9 @@ struct pool {
 	struct lease_scoreboard *board;
 	struct worker *workers;
 	uint32_t worker_count;
-	uint32_t ready_count;	/* RUNNING */
-	bool was_ready;		/* all of them at once, some time */
-	bool held;		/* not to be freed while its workers are walked */
+	uint32_t ready_count; /* RUNNING */
+	bool was_ready;	      /* all of them at once, some time */
+	bool held;	      /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);
 

@@ -45,6 +45,21 @@ plan_new(struct config *config)
 
 /* --- listeners --------------------------------------------------------- */
 
+/* Whether the router accepts from it: unless a service inherits it. */
+static bool
+is_routed(const struct config *config, const char *name)
+{
+	struct config_service *service;
+	struct config_string *listen;
+
+	TAILQ_FOREACH (service, &config->services, entry)
+		if (service->mode == CONFIG_MODE_INHERIT)
+			TAILQ_FOREACH (listen, &service->listen, entry)
+				if (strcmp(listen->value, name) == 0)
+					return false;
+	return true;
+}
+
 /* Binds what is not bound yet.  Returns NULL, or why it cannot be done (the
  * caller frees it). */
 static char *
@@ -54,14 +69,15 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	struct listener *listener;
 	char *why;
 
-	TAILQ_FOREACH(listen, &config->listens, entry) {
-		if (listener_by_address(&supervisor->listeners,
-			listen->address) != NULL)
+	TAILQ_FOREACH (listen, &config->listens, entry) {
+		if (listener_by_address(&supervisor->listeners, listen->address) != NULL)
 			continue;
 		listener = listener_open(listen, ++supervisor->next_id, &why);
 		if (listener == NULL)
 			return why;
 		TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entry);
+		/* before any worker has it, and sets it as it likes */
+		listener_set_routed(listener, is_routed(config, listen->name));
 	}
 	return NULL;
 }
@@ -71,31 +87,15 @@ close_fresh(struct supervisor *supervisor)
 {
 	struct listener *listener, *next;
 
-	TAILQ_FOREACH_SAFE(listener, &supervisor->listeners, entry, next)
+	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next)
 		if (listener->fresh) {
 			TAILQ_REMOVE(&supervisor->listeners, listener, entry);
 			listener_close(listener);
 		}
 }
 
-/* Whether the router accepts from it: unless a service inherits it. */
-static bool
-is_routed(const struct config *config, const char *name)
-{
-	struct config_service *service;
-	struct config_string *listen;
-
-	TAILQ_FOREACH(service, &config->services, entry)
-		if (service->mode == CONFIG_MODE_INHERIT)
-			TAILQ_FOREACH(listen, &service->listen, entry)
-				if (strcmp(listen->value, name) == 0)
-					return false;
-	return true;
-}
-
 static void
-switch_listener(struct supervisor *supervisor, struct listener *listener,
-    bool routed)
+switch_listener(struct supervisor *supervisor, struct listener *listener, bool routed)
 {
 	struct link *link = &supervisor->link;
 
@@ -104,7 +104,7 @@ switch_listener(struct supervisor *supervisor, struct listener *listener,
 			link_update_listener(link, listener);
 		return;
 	}
-	if (listener->routed)
+	if (!listener->fresh && listener->routed)
 		link_remove_listener(link, listener);
 	listener_set_routed(listener, routed);
 	if (routed)
@@ -120,8 +120,8 @@ switch_listeners(struct supervisor *supervisor, const struct config *config)
 	struct listener *listener, *next;
 	struct config_listen *listen;
 
-	TAILQ_FOREACH_SAFE(listener, &supervisor->listeners, entry, next) {
-		TAILQ_FOREACH(listen, &config->listens, entry)
+	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next) {
+		TAILQ_FOREACH (listen, &config->listens, entry)
 			if (strcmp(listen->address, listener->text) == 0)
 				break;
 		if (listen != NULL) {
@@ -130,8 +130,7 @@ switch_listeners(struct supervisor *supervisor, const struct config *config)
 			    is_routed(config, listener->name));
 			continue;
 		}
-		log_info("listener %s (%s) is closed", listener->name,
-		    listener->text);
+		log_info("listener %s (%s) is closed", listener->name, listener->text);
 		if (listener->routed)
 			link_remove_listener(&supervisor->link, listener);
 		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
@@ -164,8 +163,8 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 		free(fingerprint);
 		return NULL;
 	}
-	if (pool_start(supervisor, service, reload->plan, config, fingerprint,
-		&why) == NULL)
+	if (pool_start(supervisor, service, reload->plan, config, fingerprint, &why) ==
+	    NULL)
 		service_drop_if_unused(&supervisor->services, service);
 	return why;
 }
@@ -176,7 +175,7 @@ start_services(struct supervisor *supervisor, struct reload *reload)
 	struct config_service *config;
 	char *why;
 
-	TAILQ_FOREACH(config, &reload->plan->config->services, entry)
+	TAILQ_FOREACH (config, &reload->plan->config->services, entry)
 		if ((why = start_service(supervisor, reload, config)) != NULL)
 			return why;
 	return NULL;
@@ -188,7 +187,7 @@ abandon_pools(struct supervisor *supervisor)
 	struct service *service, *next;
 	struct pool *pool;
 
-	TAILQ_FOREACH_SAFE(service, &supervisor->services, entry, next)
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next)
 		if ((pool = starting_pool(service)) != NULL)
 			pool_event(pool, POOL_ON_ABANDON);
 }
@@ -199,7 +198,7 @@ all_ready(struct supervisor *supervisor)
 	struct service *service;
 	struct pool *pool;
 
-	TAILQ_FOREACH(service, &supervisor->services, entry)
+	TAILQ_FOREACH (service, &supervisor->services, entry)
 		if ((pool = starting_pool(service)) != NULL &&
 		    pool->ready_count < pool->worker_count)
 			return false;
@@ -213,7 +212,7 @@ switch_pools(struct supervisor *supervisor, const struct config *config)
 	struct service *service;
 	struct pool *fresh;
 
-	TAILQ_FOREACH(service, &supervisor->services, entry) {
+	TAILQ_FOREACH (service, &supervisor->services, entry) {
 		if ((fresh = starting_pool(service)) != NULL)
 			pool_event(fresh, POOL_ON_COMMIT);
 		else if (config_service_find(config, service->name) == NULL)
@@ -228,13 +227,11 @@ retire_pools(struct supervisor *supervisor)
 	struct service *service, *next_service;
 	struct pool *pool, *next;
 
-	TAILQ_FOREACH_SAFE(service, &supervisor->services, entry, next_service)
-		for (pool = TAILQ_FIRST(&service->pools); pool != NULL;
-		     pool = next) {
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next_service)
+		for (pool = TAILQ_FIRST(&service->pools); pool != NULL; pool = next) {
 			/* the last one takes the service along */
 			next = TAILQ_NEXT(pool, entry);
-			if (pool->state == POOL_SERVING &&
-			    pool != service->current)
+			if (pool->state == POOL_SERVING && pool != service->current)
 				pool_event(pool, POOL_ON_RETIRE);
 		}
 }
@@ -252,8 +249,7 @@ reload_free(struct reload *reload)
 static void
 begin_again_if_asked(struct supervisor *supervisor)
 {
-	if (!supervisor->reload_again ||
-	    supervisor->phase != SUPERVISOR_SERVING)
+	if (!supervisor->reload_again || supervisor->phase != SUPERVISOR_SERVING)
 		return;
 	supervisor->reload_again = false;
 	reload_begin(supervisor);
@@ -288,8 +284,9 @@ commit(struct supervisor *supervisor)
 	supervisor->reload = NULL;
 	plan_release(supervisor->plan);
 	supervisor->plan = plan_retain(reload->plan);
-	if (!first && (changed(supervisor->logs.log, config->log) ||
-	    changed(supervisor->logs.access_log, config->access_log)))
+	if (!first &&
+	    (changed(supervisor->logs.log, config->log) ||
+		changed(supervisor->logs.access_log, config->access_log)))
 		logs_reopen(supervisor, config);
 	switch_pools(supervisor, config);
 	link_commit(&supervisor->link);
@@ -348,12 +345,12 @@ load(struct supervisor *supervisor)
 
 	config_errors_init(&errors);
 	config = config_load(supervisor->config_file, &errors);
-	TAILQ_FOREACH(error, &errors.list, entry)
+	TAILQ_FOREACH (error, &errors.list, entry)
 		log_error("%s", error->text);
 	if (config == NULL)
 		log_error("reload failed: %zu error%s in the configuration; the "
-		    "old configuration goes on", errors.count,
-		    errors.count == 1 ? "" : "s");
+			  "old configuration goes on",
+		    errors.count, errors.count == 1 ? "" : "s");
 	config_errors_free(&errors);
 	return config;
 }
@@ -389,12 +386,16 @@ reload_first(struct supervisor *supervisor, struct config *config)
 	char *why;
 
 	supervisor->reload = reload_new(config);
+	/* a worker that cannot be started yet is tried again while we serve */
+	supervisor->reload->starting = true;
 	why = open_listeners(supervisor, config);
 	if (why == NULL)
 		why = start_services(supervisor, supervisor->reload);
 	if (why != NULL) {
 		log_error("%s", why);
 		free(why);
+		reload_free(supervisor->reload);
+		supervisor->reload = NULL;
 		return EX_UNAVAILABLE;
 	}
 	commit(supervisor);
@@ -416,8 +417,7 @@ reload_pool_ready(struct supervisor *supervisor)
 }
 
 void
-reload_pool_failed(struct supervisor *supervisor, struct pool *pool,
-    const char *why)
+reload_pool_failed(struct supervisor *supervisor, struct pool *pool, const char *why)
 {
 	struct reload *reload = supervisor->reload;
 	char *text;

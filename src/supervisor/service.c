@@ -11,7 +11,7 @@ service_find(struct services *services, const char *name)
 {
 	struct service *service;
 
-	TAILQ_FOREACH(service, services, entry)
+	TAILQ_FOREACH (service, services, entry)
 		if (strcmp(service->name, name) == 0)
 			return service;
 	return NULL;
@@ -59,8 +59,8 @@ service_find_worker(struct services *services, pid_t pid)
 
 	if (pid <= 0)
 		return NULL;
-	TAILQ_FOREACH(service, services, entry)
-		TAILQ_FOREACH(pool, &service->pools, entry)
+	TAILQ_FOREACH (service, services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
 			if ((worker = find_in_pool(pool, pid)) != NULL)
 				return worker;
 	return NULL;
@@ -72,8 +72,8 @@ service_find_pool(struct services *services, uint32_t id)
 	struct service *service;
 	struct pool *pool;
 
-	TAILQ_FOREACH(service, services, entry)
-		TAILQ_FOREACH(pool, &service->pools, entry)
+	TAILQ_FOREACH (service, services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool->id == id)
 				return pool;
 	return NULL;
@@ -85,9 +85,8 @@ service_workers_event(struct services *services, enum worker_event event)
 	struct service *service, *next_service;
 	struct pool *pool, *next;
 
-	TAILQ_FOREACH_SAFE(service, services, entry, next_service)
-		for (pool = TAILQ_FIRST(&service->pools); pool != NULL;
-		     pool = next) {
+	TAILQ_FOREACH_SAFE (service, services, entry, next_service)
+		for (pool = TAILQ_FIRST(&service->pools); pool != NULL; pool = next) {
 			/* the last pool takes the service along */
 			next = TAILQ_NEXT(pool, entry);
 			pool_workers_event(pool, event);
@@ -95,17 +94,16 @@ service_workers_event(struct services *services, enum worker_event event)
 }
 
 void
-service_count(struct services *services, unsigned *configured,
-    unsigned *worker_count)
+service_count(struct services *services, unsigned *configured, unsigned *worker_count)
 {
 	struct service *service;
 	struct pool *pool;
 
 	*configured = *worker_count = 0;
-	TAILQ_FOREACH(service, services, entry) {
+	TAILQ_FOREACH (service, services, entry) {
 		if (service->current != NULL)
 			(*configured)++;
-		TAILQ_FOREACH(pool, &service->pools, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
 			for (uint32_t i = 0; i < pool->worker_count; i++)
 				if (pool->workers[i].pid != 0)
 					(*worker_count)++;

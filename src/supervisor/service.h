@@ -21,8 +21,7 @@ struct service {
 TAILQ_HEAD(services, service);
 
 struct service *service_find(struct services *services, const char *name);
-struct service *service_find_or_add(struct services *services,
-    const char *name);
+struct service *service_find_or_add(struct services *services, const char *name);
 /* Frees a service that has no pool left. */
 void service_drop_if_unused(struct services *services, struct service *service);
 

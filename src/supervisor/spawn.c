@@ -68,13 +68,11 @@ place_fds(const struct spawn *spawn, int failure_fd)
 	if (failure_fd == -1)
 		_exit(126);
 	for (int i = 0; i < spawn->fd_count; i++)
-		if ((moved[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, above)) ==
-		    -1)
+		if ((moved[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, above)) == -1)
 			fail(failure_fd, "descriptors");
 	if (dup2(spawn->log_fd, STDOUT_FILENO) == -1 ||
 	    dup2(spawn->log_fd, STDERR_FILENO) == -1 ||
-	    (null = open("/dev/null", O_RDONLY)) == -1 ||
-	    dup2(null, STDIN_FILENO) == -1)
+	    (null = open("/dev/null", O_RDONLY)) == -1 || dup2(null, STDIN_FILENO) == -1)
 		fail(failure_fd, "standard descriptors");
 	for (int i = 0; i < spawn->fd_count; i++)
 		if (dup2(moved[i], SPAWN_FD_FIRST + i) == -1)
@@ -93,8 +91,7 @@ drop_privileges(const struct spawn *spawn, int failure_fd)
 	const struct config_account *account = spawn->account;
 
 	if (spawn->switch_account) {
-		if (setgroups((size_t)account->group_count, account->groups) ==
-		    -1)
+		if (setgroups((size_t)account->group_count, account->groups) == -1)
 			fail(failure_fd, "setgroups");
 		if (setresgid(account->gid, account->gid, account->gid) == -1)
 			fail(failure_fd, "setgid");

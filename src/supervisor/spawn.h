@@ -8,21 +8,21 @@
 
 #include "supervisor/config.h"
 
-#define SPAWN_FDS_MAX 8
+#define SPAWN_FDS_MAX  8
 #define SPAWN_FD_FIRST 3 /* fds[i] becomes 3 + i */
 
 struct spawn {
-	const char *path;	 /* absolute */
+	const char *path; /* absolute */
 	char *const *argv;
-	char **envp;		 /* whole environment */
-	char *listen_pid;	 /* in envp: "LISTEN_PID=" and 11 more bytes that
+	char **envp;	   /* whole environment */
+	char *listen_pid;  /* in envp: "LISTEN_PID=" and 11 more bytes that
 				  * become the child's pid; NULL: none */
-	const char *chdir;	 /* NULL: / */
+	const char *chdir; /* NULL: / */
 	const struct config_account *account;
-	bool switch_account;	 /* we are root and become account */
-	int fds[SPAWN_FDS_MAX];	 /* what the child gets; still the caller's */
+	bool switch_account;	/* we are root and become account */
+	int fds[SPAWN_FDS_MAX]; /* what the child gets; still the caller's */
 	int fd_count;
-	int log_fd;		 /* becomes stdout and stderr */
+	int log_fd; /* becomes stdout and stderr */
 };
 
 /* Why a child could not become what it should: what exec or a step before it

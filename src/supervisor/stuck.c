@@ -54,8 +54,7 @@ is_stopped(pid_t pid)
 
 	read_proc(pid, "stat", buf, sizeof(buf));
 	end = strrchr(buf, ')');
-	return end != NULL && (end[1] == ' ') &&
-	    (end[2] == 'T' || end[2] == 't');
+	return end != NULL && (end[1] == ' ') && (end[2] == 'T' || end[2] == 't');
 }
 
 static bool
@@ -70,8 +69,7 @@ has_lease(struct worker *worker)
 		return true; /* between recvmsg and its word in the slot */
 	if (worker->stuck.slot >= board->slot_count)
 		return false;
-	owner = atomic_load(
-	    &lease_slot_at(board, worker->stuck.slot)->owner);
+	owner = atomic_load(&lease_slot_at(board, worker->stuck.slot)->owner);
 	return state == LEASE_WORKER_BUSY &&
 	    atomic_load(&slot->serial) == worker->stuck.serial &&
 	    LEASE_OWNER_IS(owner, worker->stuck.serial) &&
@@ -84,9 +82,9 @@ log_stuck(struct worker *worker)
 	const struct stuck *stuck = &worker->stuck;
 
 	log_warn("service %s: worker %u (pid %d) is past request_timeout with "
-	    "\"%s\" (wchan %s, syscall %s)", worker->pool->service->name,
-	    worker->slot, (int)worker->pid, stuck->line, stuck->wchan,
-	    stuck->syscall);
+		 "\"%s\" (wchan %s, syscall %s)",
+	    worker->pool->service->name, worker->slot, (int)worker->pid, stuck->line,
+	    stuck->wchan, stuck->syscall);
 }
 
 static void
@@ -110,8 +108,8 @@ on_timer(void *owner)
 }
 
 void
-stuck_report(struct worker *worker, uint32_t slot, uint64_t serial,
-    const char *line, uint32_t line_len)
+stuck_report(struct worker *worker, uint32_t slot, uint64_t serial, const char *line,
+    uint32_t line_len)
 {
 	struct stuck *stuck = &worker->stuck;
 
@@ -120,12 +118,10 @@ stuck_report(struct worker *worker, uint32_t slot, uint64_t serial,
 	stuck->slot = slot;
 	stuck->serial = serial;
 	stuck->looks = 0;
-	memcpy(stuck->line, line,
-	    line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX);
+	memcpy(stuck->line, line, line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX);
 	stuck->line[line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX] = '\0';
 	read_proc(worker->pid, "wchan", stuck->wchan, sizeof(stuck->wchan));
-	read_proc(worker->pid, "syscall", stuck->syscall,
-	    sizeof(stuck->syscall));
+	read_proc(worker->pid, "syscall", stuck->syscall, sizeof(stuck->syscall));
 	worker_signal(worker, SIGSTOP);
 	set_timer(worker);
 }
@@ -133,8 +129,7 @@ stuck_report(struct worker *worker, uint32_t slot, uint64_t serial,
 void
 stuck_clear(struct worker *worker)
 {
-	loop_timer_clear(&worker->pool->supervisor->loop,
-	    &worker->stuck.timer);
+	loop_timer_clear(&worker->pool->supervisor->loop, &worker->stuck.timer);
 }
 
 void

@@ -20,7 +20,7 @@ struct stuck {
 	uint32_t slot;
 	uint64_t serial;
 	unsigned looks;
-	char wchan[64];	  /* what it was doing before it was stopped: proc(5) */
+	char wchan[64]; /* what it was doing before it was stopped: proc(5) */
 	char syscall[64];
 	char line[ROLE_LINE_MAX + 1]; /* the request line */
 };
@@ -28,8 +28,8 @@ struct stuck {
 void stuck_init(struct stuck *stuck, struct worker *worker);
 /* The router says that worker has the lease of slot and serial for too long.
  * line is cut to ROLE_LINE_MAX bytes. */
-void stuck_report(struct worker *worker, uint32_t slot, uint64_t serial,
-    const char *line, uint32_t line_len);
+void stuck_report(struct worker *worker, uint32_t slot, uint64_t serial, const char *line,
+    uint32_t line_len);
 /* The worker is gone. */
 void stuck_clear(struct worker *worker);
 

@@ -74,8 +74,8 @@ longest_stop_ns(struct supervisor *supervisor)
 	struct pool *pool;
 	int64_t ms = 0;
 
-	TAILQ_FOREACH(service, &supervisor->services, entry)
-		TAILQ_FOREACH(pool, &service->pools, entry)
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool->config->stop_timeout_ms > ms)
 				ms = pool->config->stop_timeout_ms;
 	return (uint64_t)ms * MS_NS;
@@ -89,9 +89,8 @@ stop_pools(struct supervisor *supervisor, bool only_inherited)
 	struct service *service, *next_service;
 	struct pool *pool, *next;
 
-	TAILQ_FOREACH_SAFE(service, &supervisor->services, entry, next_service)
-		for (pool = TAILQ_FIRST(&service->pools); pool != NULL;
-		     pool = next) {
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next_service)
+		for (pool = TAILQ_FIRST(&service->pools); pool != NULL; pool = next) {
 			next = TAILQ_NEXT(pool, entry);
 			if (!only_inherited || !pool_is_leased(pool))
 				pool_event(pool, POOL_ON_ABANDON);
@@ -180,9 +179,8 @@ supervisor_reap_strangers(struct supervisor *supervisor)
 
 	for (;;) {
 		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
-			-1 || info.si_pid == 0 ||
-		    is_known(supervisor, info.si_pid))
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ||
+		    info.si_pid == 0 || is_known(supervisor, info.si_pid))
 			return;
 		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
 	}
@@ -214,7 +212,7 @@ handle_signal(struct supervisor *supervisor, int sig)
 		break;
 	case SIGUSR2:
 		log_warn("SIGUSR2 is kept for the upgrade of the running "
-		    "binary, which this version does not have");
+			 "binary, which this version does not have");
 		break;
 	case SIGCHLD:
 		supervisor_reap_strangers(supervisor);
@@ -231,16 +229,15 @@ on_signal(void *owner, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(supervisor->signals.fd, &info, sizeof(info)) ==
-	    sizeof(info))
+	while (read(supervisor->signals.fd, &info, sizeof(info)) == sizeof(info))
 		handle_signal(supervisor, (int)info.ssi_signo);
 }
 
 static int
 open_signals(struct supervisor *supervisor)
 {
-	static const int wanted[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1,
-		SIGUSR2, SIGCHLD };
+	static const int wanted[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1, SIGUSR2,
+		SIGCHLD };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -248,8 +245,7 @@ open_signals(struct supervisor *supervisor)
 		sigaddset(&set, wanted[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	supervisor->signals = (struct loop_io){ .fn = on_signal,
-		.owner = supervisor };
+	supervisor->signals = (struct loop_io){ .fn = on_signal, .owner = supervisor };
 	supervisor->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (supervisor->signals.fd == -1)
 		return -1;
@@ -267,7 +263,7 @@ load_first(const char *file)
 
 	config_errors_init(&errors);
 	config = config_load(file, &errors);
-	TAILQ_FOREACH(error, &errors.list, entry)
+	TAILQ_FOREACH (error, &errors.list, entry)
 		fprintf(stderr, "poold: %s\n", error->text);
 	config_errors_free(&errors);
 	return config;
@@ -285,11 +281,10 @@ open_pidfile(struct supervisor *supervisor, const char *path)
 	if (supervisor->pidfile != NULL)
 		return 0;
 	if (errno == EEXIST)
-		log_error("another poold runs already: pid %d holds %s",
-		    (int)other, path);
+		log_error("another poold runs already: pid %d holds %s", (int)other,
+		    path);
 	else
-		log_error("cannot write the pid file %s: %s", path,
-		    strerror(errno));
+		log_error("cannot write the pid file %s: %s", path, strerror(errno));
 	return errno == EEXIST ? EX_UNAVAILABLE : EX_NOPERM;
 }
 
@@ -298,7 +293,10 @@ supervisor_new(const char *config_file)
 {
 	struct supervisor *supervisor = util_alloc(sizeof(*supervisor));
 
-	supervisor->config_file = config_file;
+	/* the folder a relative one was given in may not be ours later */
+	supervisor->config_file = realpath(config_file, NULL);
+	if (supervisor->config_file == NULL)
+		supervisor->config_file = util_strdup(config_file);
 	supervisor->is_root = geteuid() == 0;
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->services);
@@ -318,8 +316,8 @@ supervisor_new(const char *config_file)
 static int
 open_loop(struct supervisor *supervisor)
 {
-	if (loop_init(&supervisor->loop) == -1 ||
-	    open_signals(supervisor) == -1 || notify_open(supervisor) == -1) {
+	if (loop_init(&supervisor->loop) == -1 || open_signals(supervisor) == -1 ||
+	    notify_open(supervisor) == -1) {
 		log_error("cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
@@ -343,8 +341,8 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return EX_NOPERM;
 	}
-	status = open_pidfile(supervisor, options->pid_file != NULL ?
-	    options->pid_file : config->pid_file);
+	status = open_pidfile(supervisor,
+	    options->pid_file != NULL ? options->pid_file : config->pid_file);
 	if (status != 0) {
 		config_free(config);
 		return status;
@@ -356,8 +354,8 @@ start(struct supervisor *supervisor, struct config *config,
 		pidfile_write(supervisor->pidfile);
 	link_start(&supervisor->link);
 	show_title(supervisor);
-	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION,
-	    supervisor->config_file, (int)getpid());
+	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION, supervisor->config_file,
+	    (int)getpid());
 	return 0;
 }
 
@@ -378,16 +376,9 @@ clean_up(struct supervisor *supervisor)
 	if (supervisor->signals.fd != -1)
 		close(supervisor->signals.fd);
 	loop_destroy(&supervisor->loop);
+	free(supervisor->config_file);
 	free(supervisor);
-}
-
-/* The folder a relative file was given in may not be ours later. */
-static const char *
-absolute(const char *file)
-{
-	char *path = realpath(file, NULL);
-
-	return path != NULL ? path : file;
+	log_close();
 }
 
 int
@@ -401,7 +392,7 @@ supervisor_main(const struct supervisor_options *options)
 	config = load_first(options->config_file);
 	if (config == NULL)
 		return EX_CONFIG;
-	supervisor = supervisor_new(absolute(options->config_file));
+	supervisor = supervisor_new(options->config_file);
 	/* a worker of our user could take our descriptors otherwise */
 	prctl(PR_SET_DUMPABLE, 0);
 	spawn_raise_fd_limit();

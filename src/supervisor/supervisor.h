@@ -36,22 +36,22 @@ struct plan {
 
 struct supervisor {
 	struct loop loop;
-	struct loop_io signals;	     /* signalfd */
-	struct plan *plan;	     /* in force */
-	const char *config_file;     /* as given by -c */
+	struct loop_io signals; /* signalfd */
+	struct plan *plan;	/* in force */
+	char *config_file;	/* absolute */
 	struct listeners listeners;
 	struct services services;
-	struct link link;   /* to the router */
+	struct link link;     /* to the router */
 	struct notify notify; /* NOTIFY_SOCKET of the workers */
 	struct logs logs;
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */
 	enum supervisor_phase phase;
-	bool quick;	       /* stop without waiting for requests */
+	bool quick; /* stop without waiting for requests */
 	struct loop_timer stop_timer;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
-	uint32_t next_id; /* of pools and listeners */
+	uint32_t next_id;      /* of pools and listeners */
 	struct pidfh *pidfile; /* NULL: none */
 	bool is_root;
 };

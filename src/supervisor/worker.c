@@ -43,8 +43,7 @@ service_of(const struct worker *worker)
 static void
 set_timer(struct worker *worker, uint64_t after_ns)
 {
-	loop_timer_set(loop_of(worker), &worker->timer,
-	    util_now_ns() + after_ns);
+	loop_timer_set(loop_of(worker), &worker->timer, util_now_ns() + after_ns);
 }
 
 void
@@ -70,12 +69,14 @@ static void
 tell_router(struct worker *worker, uint32_t type)
 {
 	struct role_worker role = { .type = type,
-		.generation = worker->pool->id, .worker = worker->slot,
-		.pid = worker->pid, .timed_out = worker->timed_out };
+		.generation = worker->pool->id,
+		.worker = worker->slot,
+		.pid = worker->pid,
+		.timed_out = worker->timed_out };
 
 	if (pool_is_leased(worker->pool))
-		channel_send(&worker->pool->supervisor->link.channel, &role,
-		    sizeof(role), NULL, 0);
+		channel_send(&worker->pool->supervisor->link.channel, &role, sizeof(role),
+		    NULL, 0);
 }
 
 /* --- what the process tells -------------------------------------------- */
@@ -100,8 +101,8 @@ on_control(void *owner, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	n = msg_recv_fd(worker->control.fd, &signal, sizeof(signal),
-	    MSG_DONTWAIT, &fd, &truncated);
+	n = msg_recv_fd(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT, &fd,
+	    &truncated);
 	if (fd != -1)
 		close(fd); /* workers send no descriptors */
 	if (n == -1 && errno == EAGAIN)
@@ -119,8 +120,7 @@ on_failure(void *owner, uint32_t events)
 	struct spawn_failure failure;
 
 	(void)events;
-	if (read(worker->failure.fd, &failure, sizeof(failure)) ==
-	    sizeof(failure)) {
+	if (read(worker->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
 		failure.step[sizeof(failure.step) - 1] = '\0';
 		worker->spawn_failure = failure;
 	}
@@ -203,7 +203,8 @@ fork_worker(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
 	struct spawn spawn = { .path = pool->config->argv[0],
-		.argv = pool->config->argv, .chdir = pool->config->chdir,
+		.argv = pool->config->argv,
+		.chdir = pool->config->chdir,
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.log_fd = log_fd() };
@@ -214,8 +215,7 @@ fork_worker(struct worker *worker)
 		return false;
 	spawn.envp = environment_new(worker, &spawn.listen_pid);
 	clear_slot(worker);
-	worker->pid = spawn_process(&spawn, &worker->exit.fd,
-	    &worker->failure.fd);
+	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);
 	if (control_end != -1)
 		close(control_end);
@@ -233,8 +233,7 @@ static void
 do_spawn(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	uint64_t wait_ns =
-	    (uint64_t)pool->config->start_timeout_ms * MS_NS;
+	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
 
 	worker->asked_to_leave = false;
 	worker->timed_out = false;
@@ -243,8 +242,8 @@ do_spawn(struct worker *worker)
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
 	if (!fork_worker(worker)) {
-		log_error("service %s: cannot start worker %u: %s",
-		    service_of(worker), worker->slot, strerror(errno));
+		log_error("service %s: cannot start worker %u: %s", service_of(worker),
+		    worker->slot, strerror(errno));
 		worker_event(worker, WORKER_ON_FAILED);
 		return;
 	}
@@ -265,13 +264,11 @@ do_go(struct worker *worker)
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	log_debug("service %s: worker %u (pid %d) is ready after %llu ms",
 	    service_of(worker), worker->slot, (int)worker->pid,
-	    (unsigned long long)((worker->ready_ns - worker->spawned_ns) /
-		MS_NS));
+	    (unsigned long long)((worker->ready_ns - worker->spawned_ns) / MS_NS));
 	if (pool_is_leased(worker->pool)) {
 		struct lease_signal signal = { .type = LEASE_GO };
 
-		msg_send(worker->control.fd, &signal, sizeof(signal),
-		    MSG_DONTWAIT);
+		msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
 		tell_router(worker, ROLE_READY);
 	}
 	worker->pool->ready_count++;
@@ -314,8 +311,8 @@ describe_exit(const siginfo_t *info, char *text, size_t size)
 	if (info->si_code == CLD_EXITED)
 		snprintf(text, size, "exited with status %d", info->si_status);
 	else
-		snprintf(text, size, "was killed by signal %d (%s%s)",
-		    info->si_status, strsignal(info->si_status),
+		snprintf(text, size, "was killed by signal %d (%s%s)", info->si_status,
+		    strsignal(info->si_status),
 		    info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
@@ -329,21 +326,21 @@ explain_start(struct worker *worker, const siginfo_t *info)
 	char *access = NULL, *text;
 
 	if (failure->step[0] != '\0') {
-		if (failure->error == EACCES &&
-		    strcmp(failure->step, "exec") == 0)
-			access = access_explain(path, account->uid,
-			    account->gid, account->groups,
-			    account->group_count);
-		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step,
-		    path, strerror(failure->error),
-		    access != NULL ? ": " : "", access != NULL ? access : "");
+		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0)
+			access = access_explain(path, account->uid, account->gid,
+			    account->groups, account->group_count);
+		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step, path,
+		    strerror(failure->error), access != NULL ? ": " : "",
+		    access != NULL ? access : "");
 		free(access);
 		return text;
 	}
 	if (info->si_code == CLD_EXITED && info->si_status == 127)
-		return util_asprintf(": %s could not be loaded; its own message "
+		return util_asprintf(
+		    ": %s could not be loaded; its own message "
 		    "in the log names the shared library or command that is "
-		    "missing", path);
+		    "missing",
+		    path);
 	return util_strdup("");
 }
 
@@ -355,24 +352,24 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 
 	describe_exit(info, end, sizeof(end));
 	if (worker->asked_to_leave && worker->killed_for == NULL) {
-		log_debug("service %s: worker %u (pid %d) left: %s",
-		    service_of(worker), worker->slot, (int)worker->pid, end);
+		log_debug("service %s: worker %u (pid %d) left: %s", service_of(worker),
+		    worker->slot, (int)worker->pid, end);
 		return;
 	}
-	why = worker->ready_ns == 0 ? explain_start(worker, info) :
-				      util_strdup("");
+	why = worker->ready_ns == 0 ? explain_start(worker, info) : util_strdup("");
 	log_warn("service %s: worker %u (pid %d) %s after %.3f s%s%s%s%s%s",
-	    service_of(worker), worker->slot, (int)worker->pid, end,
-	    (double)age_ns / 1e9,
+	    service_of(worker), worker->slot, (int)worker->pid, end, (double)age_ns / 1e9,
 	    worker->ready_ns == 0 ? ", before it was ready" : "", why,
 	    worker->killed_for != NULL ? " (killed: " : "",
 	    worker->killed_for != NULL ? worker->killed_for : "",
 	    worker->killed_for != NULL ? ")" : "");
 	if (worker->ready_ns == 0 && !worker->asked_to_leave) {
 		char *failed = util_asprintf("worker %u (pid %d) %s before it "
-		    "was ready%s%s", worker->slot, (int)worker->pid, end, why,
+					     "was ready%s%s",
+		    worker->slot, (int)worker->pid, end, why,
 		    worker->killed_for != NULL ? ": it took longer than "
-						 "start_timeout" : "");
+						 "start_timeout" :
+						 "");
 
 		pool_worker_failed(worker->pool, failed);
 		free(failed);
@@ -403,14 +400,12 @@ do_bury(struct worker *worker)
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
 	if (pool_is_leased(worker->pool))
-		atomic_store(
-		    &lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
+		atomic_store(&lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
 	supervisor_title_touch(worker->pool->supervisor);
 	supervisor_reap_strangers(worker->pool->supervisor);
 	/* without a router there is nobody to settle leases; last, since it may
 	 * be the end of the pool */
-	if (!pool_is_leased(worker->pool) ||
-	    worker->pool->supervisor->link.stopping)
+	if (!pool_is_leased(worker->pool) || worker->pool->supervisor->link.stopping)
 		worker_event(worker, WORKER_ON_SETTLED);
 }
 
@@ -419,8 +414,7 @@ back_off_ns(const struct worker *worker)
 {
 	uint64_t wait_ns = BACK_OFF_MIN_NS;
 
-	for (unsigned i = 2; i < worker->failures && wait_ns < BACK_OFF_MAX_NS;
-	     i++)
+	for (unsigned i = 2; i < worker->failures && wait_ns < BACK_OFF_MAX_NS; i++)
 		wait_ns *= 2;
 	return wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS;
 }
@@ -439,8 +433,9 @@ do_replace(struct worker *worker)
 		return;
 	}
 	log_info("service %s: worker %u is started again in %.1f s (it died %u "
-	    "times in a row)", service_of(worker), worker->slot,
-	    (double)back_off_ns(worker) / 1e9, worker->failures);
+		 "times in a row)",
+	    service_of(worker), worker->slot, (double)back_off_ns(worker) / 1e9,
+	    worker->failures);
 	set_timer(worker, back_off_ns(worker));
 }
 
@@ -480,8 +475,9 @@ worker_event(struct worker *worker, enum worker_event event)
 		do_kill(worker, "it did not stop within stop_timeout");
 		break;
 	case WORKER_DO_KILL:
-		do_kill(worker, worker->timed_out ?
-		    "its request was past request_timeout" : "as asked");
+		do_kill(worker,
+		    worker->timed_out ? "its request was past request_timeout" :
+					"as asked");
 		break;
 	case WORKER_DO_BURY:
 		do_bury(worker);
@@ -505,12 +501,9 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->pool = pool;
 	worker->slot = slot;
 	worker->state = WORKER_EMPTY;
-	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event,
-		.owner = worker };
-	worker->control = (struct loop_io){ .fd = -1, .fn = on_control,
-		.owner = worker };
-	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure,
-		.owner = worker };
+	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = worker };
+	worker->control = (struct loop_io){ .fd = -1, .fn = on_control, .owner = worker };
+	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = worker };
 	worker->timer.fn = on_timer;
 	worker->timer.owner = worker;
 	stuck_init(&worker->stuck, worker);

@@ -21,12 +21,12 @@ step(enum worker_state state, enum worker_event event)
 	return worker_life[state][event];
 }
 
-#define ck_step(state, event, then, does)                                      \
-	do {                                                                   \
+#define ck_step(state, event, then, does)                                       \
+	do {                                                                    \
 		struct worker_step s = step(WORKER_##state, WORKER_ON_##event); \
-                                                                               \
-		ck_assert_int_eq(s.next, WORKER_##then);                       \
-		ck_assert_int_eq(s.action, WORKER_DO_##does);                  \
+                                                                                \
+		ck_assert_int_eq(s.next, WORKER_##then);                        \
+		ck_assert_int_eq(s.action, WORKER_DO_##does);                   \
 	} while (0)
 
 START_TEST(a_worker_starts_gets_ready_and_leaves)
@@ -106,8 +106,7 @@ START_TEST(a_worker_is_told_go_once)
 	for (unsigned state = 0; state < WORKER_STATES; state++)
 		for (unsigned event = 0; event < WORKER_EVENTS; event++)
 			ck_assert(step(state, event).action != WORKER_DO_GO ||
-			    (state == WORKER_STARTING &&
-				event == WORKER_ON_READY));
+			    (state == WORKER_STARTING && event == WORKER_ON_READY));
 }
 END_TEST
 
@@ -138,8 +137,7 @@ START_TEST(a_million_random_events_keep_the_count_of_processes_right)
 
 		if (s.action == WORKER_DO_SPAWN)
 			processes++;
-		if (s.action == WORKER_DO_BURY ||
-		    s.action == WORKER_DO_BACK_OFF)
+		if (s.action == WORKER_DO_BURY || s.action == WORKER_DO_BACK_OFF)
 			processes--;
 		state = s.next;
 		ck_assert_int_eq(processes, has_process(state));
@@ -149,8 +147,7 @@ END_TEST
 
 #define ck_pool(state, event, then, does)                                      \
 	do {                                                                   \
-		struct pool_step s =                                           \
-		    pool_life[POOL_##state][POOL_ON_##event];                  \
+		struct pool_step s = pool_life[POOL_##state][POOL_ON_##event]; \
                                                                                \
 		ck_assert_int_eq(s.next, POOL_##then);                         \
 		ck_assert_int_eq(s.action, POOL_DO_##does);                    \
@@ -171,8 +168,7 @@ START_TEST(the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up)
 		for (unsigned event = 0; event < POOL_EVENTS; event++)
 			if (pool_life[state][event].action == POOL_DO_DRAIN)
 				ck_assert(event == POOL_ON_ABANDON ||
-				    (event == POOL_ON_RETIRED &&
-					state == POOL_RETIRING));
+				    (event == POOL_ON_RETIRED && state == POOL_RETIRING));
 }
 END_TEST
 
@@ -183,8 +179,7 @@ START_TEST(a_pool_ends_once_and_only_when_it_is_empty)
 			struct pool_step s = pool_life[state][event];
 
 			ck_assert(s.action != POOL_DO_END ||
-			    (state == POOL_DRAINING &&
-				event == POOL_ON_EMPTY));
+			    (state == POOL_DRAINING && event == POOL_ON_EMPTY));
 			ck_assert(s.next >= state); /* never back */
 		}
 }
@@ -209,14 +204,12 @@ main(void)
 
 	tcase_add_test(tc, a_worker_starts_gets_ready_and_leaves);
 	tcase_add_test(tc, a_worker_that_dies_is_buried_whatever_it_was_doing);
-	tcase_add_test(tc,
-	    a_slot_is_not_used_again_before_its_leases_are_settled);
+	tcase_add_test(tc, a_slot_is_not_used_again_before_its_leases_are_settled);
 	tcase_add_test(tc, a_worker_that_is_late_or_stuck_is_killed);
 	tcase_add_test(tc, only_a_slot_without_a_process_spawns_one);
 	tcase_add_test(tc, a_worker_is_told_go_once);
 	tcase_add_test(tc, stop_leads_to_an_end_from_every_state);
-	tcase_add_test(tc,
-	    a_million_random_events_keep_the_count_of_processes_right);
+	tcase_add_test(tc, a_million_random_events_keep_the_count_of_processes_right);
 	tcase_add_test(tc, a_pool_serves_retires_drains_and_ends);
 	tcase_add_test(tc,
 	    the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up);

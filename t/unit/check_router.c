@@ -18,8 +18,8 @@ static struct generation *const B = (struct generation *)0x20;
 static struct generation *const C = (struct generation *)0x30;
 
 static void
-add(struct route_table *table, uint32_t listener, const char *host,
-    const char *prefix, struct generation *generation)
+add(struct route_table *table, uint32_t listener, const char *host, const char *prefix,
+    struct generation *generation)
 {
 	route_add(table, listener, host, strlen(host), prefix, strlen(prefix),
 	    generation);
@@ -29,8 +29,8 @@ static struct generation *
 find(const struct route_table *table, uint32_t listener, const char *host,
     const char *path)
 {
-	const struct route *route = route_find(table, listener, host,
-	    strlen(host), path, strlen(path));
+	const struct route *route = route_find(table, listener, host, strlen(host), path,
+	    strlen(path));
 
 	return route == NULL ? NULL : route->generation;
 }
@@ -110,8 +110,7 @@ START_TEST(many_routes_are_all_found)
 	route_sort(&table);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(prefix, sizeof(prefix), "/service/%d/x", i);
-		ck_assert_ptr_eq(find(&table, 1, "", prefix),
-		    i % 2 == 0 ? A : B);
+		ck_assert_ptr_eq(find(&table, 1, "", prefix), i % 2 == 0 ? A : B);
 	}
 	route_clear(&table);
 }
@@ -138,10 +137,10 @@ span(const struct request *request, struct lease_span part)
 
 START_TEST(a_lease_carries_the_index_of_the_head)
 {
-	struct request *request = request_of(
-	    "POST /api/%41?q=1&b=2 HTTP/1.1\r\nHost: example.org:80\r\n"
-	    "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
-	    "/api/A");
+	struct request *request =
+	    request_of("POST /api/%41?q=1&b=2 HTTP/1.1\r\nHost: example.org:80\r\n"
+		       "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+		"/api/A");
 	const struct lease_msg *msg = &request->msg;
 	const struct lease_field *fields = (const void *)request->tail;
 
@@ -157,11 +156,9 @@ START_TEST(a_lease_carries_the_index_of_the_head)
 	ck_assert_str_eq(span(request, fields[1].name), "Content-Length");
 	ck_assert_str_eq(span(request, fields[1].value), "5");
 	ck_assert_int_eq(msg->path_len, 6);
-	ck_assert_int_eq(memcmp(request->tail + request->path_off, "/api/A", 6),
-	    0);
+	ck_assert_int_eq(memcmp(request->tail + request->path_off, "/api/A", 6), 0);
 	ck_assert_uint_eq(request->head_off, request->path_off + 6);
-	ck_assert_uint_eq(request->tail_len,
-	    request->head_off + msg->head_len);
+	ck_assert_uint_eq(request->tail_len, request->head_off + msg->head_len);
 	ck_assert(!request->replayable);
 	request_free(request);
 }
@@ -180,7 +177,8 @@ START_TEST(only_safe_requests_without_a_body_may_be_replayed)
 		{ "DELETE / HTTP/1.0\r\n\r\n", false },
 		{ "GET / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", false },
 		{ "GET / HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n"
-		  "\r\n", false },
+		  "\r\n",
+		    false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -195,9 +193,10 @@ END_TEST
 
 START_TEST(the_request_id_is_the_trace_id_of_a_valid_traceparent)
 {
-	struct request *request = request_of("GET / HTTP/1.0\r\ntraceparent: "
-	    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
-	    "/");
+	struct request *request =
+	    request_of("GET / HTTP/1.0\r\ntraceparent: "
+		       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
+		"/");
 
 	ck_assert_uint_eq(request->msg.request_id[0], 0x0a);
 	ck_assert_uint_eq(request->msg.request_id[15], 0x9c);
@@ -224,8 +223,7 @@ START_TEST(a_refusal_is_a_problem_and_says_how_it_ends)
 	char buf[REPLY_MAX + 1];
 	size_t len;
 
-	len = reply_format(buf, 404, "no service has this path", false, true,
-	    false);
+	len = reply_format(buf, 404, "no service has this path", false, true, false);
 	buf[len] = '\0';
 	ck_assert_int_eq(strncmp(buf, "HTTP/1.1 404 Not Found\r\n", 24), 0);
 	ck_assert_ptr_nonnull(strstr(buf, "application/problem+json"));
@@ -253,10 +251,8 @@ main(void)
 	tcase_add_test(tc, a_route_belongs_to_its_listener);
 	tcase_add_test(tc, many_routes_are_all_found);
 	tcase_add_test(tc, a_lease_carries_the_index_of_the_head);
-	tcase_add_test(tc,
-	    only_safe_requests_without_a_body_may_be_replayed);
-	tcase_add_test(tc,
-	    the_request_id_is_the_trace_id_of_a_valid_traceparent);
+	tcase_add_test(tc, only_safe_requests_without_a_body_may_be_replayed);
+	tcase_add_test(tc, the_request_id_is_the_trace_id_of_a_valid_traceparent);
 	tcase_add_test(tc, an_owner_word_names_the_lease_and_the_worker);
 	tcase_add_test(tc, a_refusal_is_a_problem_and_says_how_it_ends);
 	suite_add_tcase(suite, tc);

@@ -21,8 +21,7 @@ START_TEST(nothing_is_taken_before_go)
 		worker_run();
 	request(GET("/hello"), LEASE_KEEP);
 	readable(rig.control[0]);
-	ck_assert_int_eq(recv(rig.control[0], &ready, sizeof(ready), 0),
-	    sizeof(ready));
+	ck_assert_int_eq(recv(rig.control[0], &ready, sizeof(ready), 0), sizeof(ready));
 	ck_assert(quiet(rig.done[0]));
 	signal_send(LEASE_GO);
 	ck_assert_uint_eq(done().status, 200);
@@ -47,8 +46,7 @@ START_TEST(a_check_is_answered_on_control)
 	const char *text = GET("/hello");
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
-	ck_assert_int_eq(send(sv[0], text, strlen(text), 0),
-	    (ssize_t)strlen(text));
+	ck_assert_int_eq(send(sv[0], text, strlen(text), 0), (ssize_t)strlen(text));
 	lease_make(text, 0, 0);
 	packet.msg.type = LEASE_CHECK;
 	lease_send(rig.control[0], sv[1]);
@@ -155,8 +153,9 @@ START_TEST(the_title_says_what_the_worker_does)
 	request(GET("/hello"), LEASE_KEEP);
 	done();
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", rig.pid);
-	for (int i = 0; i < WAIT_MS && strcmp(text,
-	    "poold: test worker 3 (idle, 1 request)") != 0; i++) {
+	for (int i = 0;
+	     i < WAIT_MS && strcmp(text, "poold: test worker 3 (idle, 1 request)") != 0;
+	     i++) {
 		usleep(1000);
 		ck_assert_ptr_nonnull(file = fopen(path, "r"));
 		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
@@ -204,13 +203,11 @@ suite_contract(Suite *suite)
 	CASE(suite, "the contract", setup, a_kick_is_ignored,
 	    a_check_is_answered_on_control, stop_serves_what_is_queued,
 	    the_control_word_makes_a_busy_worker_look,
-	    a_retired_queue_is_served_to_its_end,
-	    the_end_of_control_ends_the_worker, sigterm_ends_a_waiting_worker,
-	    poold_stop_ends_the_worker_after_the_request,
+	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
+	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
 	    the_title_says_what_the_worker_does, no_descriptor_is_left_behind);
 	CASE(suite, "the contract, hot", setup_hot, a_kick_is_ignored,
-	    a_hot_worker_takes_one_lease_after_the_other,
-	    stop_serves_what_is_queued);
+	    a_hot_worker_takes_one_lease_after_the_other, stop_serves_what_is_queued);
 	CASE(suite, "a worker's start", NULL, nothing_is_taken_before_go,
 	    an_unknown_protocol_is_refused, a_scoreboard_that_lies_is_refused);
 }

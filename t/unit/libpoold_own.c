@@ -33,8 +33,7 @@ own_start(bool inherited)
 	fds[0] = rig.log[1];
 	fds[1] = rig.listener;
 	if ((rig.pid = fork()) == 0) {
-		child_fds(fds, inherited ? to_inherited : to_alone,
-		    inherited ? 2 : 1);
+		child_fds(fds, inherited ? to_inherited : to_alone, inherited ? 2 : 1);
 		if (inherited) {
 			snprintf(pid, sizeof(pid), "%d", getpid());
 			setenv("LISTEN_PID", pid, 1);
@@ -50,8 +49,8 @@ own_start(bool inherited)
 
 		readable(rig.log[0]);
 		line[read(rig.log[0], line, sizeof(line) - 1)] = '\0';
-		ck_assert_int_eq(sscanf(line,
-		    "listening on http://127.0.0.1:%u/", &n), 1);
+		ck_assert_int_eq(sscanf(line, "listening on http://127.0.0.1:%u/", &n),
+		    1);
 		own_address = (struct sockaddr_in){ .sin_family = AF_INET,
 			.sin_port = htons((uint16_t)n),
 			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -100,10 +99,11 @@ START_TEST(pipelined_requests_are_answered_in_order)
 {
 	const char *text, *first, *second, *third;
 
-	client_send(GET("/hello") "POST /echo HTTP/1.1\r\nHost: h\r\n"
-	    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-	    GET("/empty") "GET /none HTTP/1.1\r\nHost: h\r\n"
-	    "Connection: close\r\n\r\n");
+	client_send(
+	    GET("/hello") "POST /echo HTTP/1.1\r\nHost: h\r\n"
+			  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET(
+			      "/empty") "GET /none HTTP/1.1\r\nHost: h\r\n"
+					"Connection: close\r\n\r\n");
 	text = received_all(rig.client);
 	ck_assert_ptr_nonnull(first = strstr(text, "hello\n"));
 	ck_assert_ptr_nonnull(second = strstr(first, "\r\n\r\nabc"));
@@ -203,7 +203,8 @@ START_TEST(readiness_is_told_to_an_abstract_socket)
 	len = snprintf(name, sizeof(name), "@check-libpoold-%d", getpid());
 	memcpy(un.sun_path + 1, name + 1, (size_t)len - 1);
 	ck_assert_int_eq(bind(sock, (struct sockaddr *)&un,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)),
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				 (size_t)len)),
 	    0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	own_start(true);
@@ -276,22 +277,16 @@ END_TEST
 void
 suite_own(Suite *suite)
 {
-	CASE(suite, "alone", setup_alone,
-	    an_accepting_worker_answers_and_keeps,
-	    the_trace_id_becomes_the_request_id,
-	    pipelined_requests_are_answered_in_order,
+	CASE(suite, "alone", setup_alone, an_accepting_worker_answers_and_keeps,
+	    the_trace_id_becomes_the_request_id, pipelined_requests_are_answered_in_order,
 	    a_head_may_come_in_pieces, a_large_body_is_read_whole,
-	    a_bad_request_is_refused_with_a_problem,
-	    a_path_that_climbs_is_refused, options_of_everything_is_answered,
-	    sigterm_serves_what_has_arrived,
+	    a_bad_request_is_refused_with_a_problem, a_path_that_climbs_is_refused,
+	    options_of_everything_is_answered, sigterm_serves_what_has_arrived,
 	    an_idle_connection_is_closed_on_sigterm,
 	    running_out_of_descriptors_does_not_stop_the_worker);
-	CASE(suite, "inherited", setup_inherited,
-	    an_accepting_worker_answers_and_keeps,
-	    sigterm_serves_what_has_arrived,
-	    an_idle_connection_is_closed_on_sigterm);
+	CASE(suite, "inherited", setup_inherited, an_accepting_worker_answers_and_keeps,
+	    sigterm_serves_what_has_arrived, an_idle_connection_is_closed_on_sigterm);
 	CASE(suite, "an accepting worker's start", NULL,
-	    readiness_is_told_to_an_abstract_socket,
-	    a_bad_address_is_a_usage_error,
+	    readiness_is_told_to_an_abstract_socket, a_bad_address_is_a_usage_error,
 	    a_port_that_is_taken_is_unavailable);
 }

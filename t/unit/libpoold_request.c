@@ -23,8 +23,7 @@ START_TEST(a_lease_is_answered_on_the_clients_socket)
 	ck_assert_ptr_eq(strstr(text, "HTTP/1.1 200 OK\r\nDate: "), text);
 	ck_assert_has(text, "\r\nContent-Type: text/plain\r\n");
 	ck_assert_has(text, "\r\nContent-Length: 6\r\n");
-	ck_assert_has(text,
-	    "\r\nX-Request-Id: abababababababababababababababab\r\n");
+	ck_assert_has(text, "\r\nX-Request-Id: abababababababababababababababab\r\n");
 	ck_assert_has(text, "\r\n\r\nhello\n");
 	ck_assert_has_not(text, "Connection:");
 	ck_assert_uint_eq(d.status, 200);
@@ -90,9 +89,9 @@ END_TEST
 START_TEST(the_handler_sees_the_parts_of_the_request)
 {
 	const char *text = "POST http://Example.org:81/info//a%20b/../c?q=x+%41"
-	    "&r&q=2 HTTP/1.1\r\nHost: other\r\nUser-Agent:  me \r\n"
-	    "Content-Type: application/x-www-form-urlencoded\r\n"
-	    "Content-Length: 13\r\n\r\nuser=a%26b&x=";
+			   "&r&q=2 HTTP/1.1\r\nHost: other\r\nUser-Agent:  me \r\n"
+			   "Content-Type: application/x-www-form-urlencoded\r\n"
+			   "Content-Length: 13\r\n\r\nuser=a%26b&x=";
 
 	client_send(text);
 	lease_make(text, LEASE_KEEP, 5);
@@ -185,7 +184,8 @@ END_TEST
 START_TEST(a_body_is_read_whole)
 {
 	request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
-		"12345", LEASE_KEEP);
+		"12345",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
 	ck_assert_has(received(rig.client), "\r\n\r\n12345");
 }
@@ -195,7 +195,8 @@ START_TEST(a_chunked_body_is_decoded_and_ends_the_connection)
 {
 	request("POST /echo HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n"
-		"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", LEASE_KEEP);
+		"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
 	ck_assert_has(received(rig.client), "\r\n\r\nabcde");
 }
@@ -204,7 +205,8 @@ END_TEST
 START_TEST(a_body_over_the_limit_is_refused_unread)
 {
 	request("POST /echo HTTP/1.1\r\nHost: h\r\n"
-		"Content-Length: 100001\r\n\r\n", LEASE_KEEP);
+		"Content-Length: 100001\r\n\r\n",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
 	ck_assert_has(received(rig.client), "HTTP/1.1 413 ");
 }
@@ -213,7 +215,8 @@ END_TEST
 START_TEST(a_broken_chunked_body_is_an_error)
 {
 	request("POST /echo HTTP/1.1\r\nHost: h\r\n"
-		"Transfer-Encoding: chunked\r\n\r\nzz\r\n", LEASE_KEEP);
+		"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
 	ck_assert_has(received(rig.client), "HTTP/1.1 400 ");
 }
@@ -224,7 +227,8 @@ START_TEST(an_unread_body_is_drained)
 	char next[8];
 
 	request("POST /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
-		"12345", LEASE_KEEP);
+		"12345",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
 	ck_assert_int_eq(recv(rig.leased, next, sizeof(next), MSG_DONTWAIT), -1);
 }
@@ -233,7 +237,8 @@ END_TEST
 START_TEST(a_body_that_does_not_come_ends_the_connection)
 {
 	request("POST /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
-		"123", LEASE_KEEP);
+		"123",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
 }
 END_TEST
@@ -241,7 +246,8 @@ END_TEST
 START_TEST(the_client_is_told_to_continue_when_the_body_is_read)
 {
 	request("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
-		"Expect: 100-continue\r\n\r\n", LEASE_KEEP);
+		"Expect: 100-continue\r\n\r\n",
+	    LEASE_KEEP);
 	ck_assert_str_eq(received(rig.client), "HTTP/1.1 100 Continue\r\n\r\n");
 	client_send("ok");
 	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
@@ -252,7 +258,8 @@ END_TEST
 START_TEST(a_body_that_is_not_wanted_is_not_asked_for)
 {
 	request("POST /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
-		"Expect: 100-continue\r\n\r\n", LEASE_KEEP);
+		"Expect: 100-continue\r\n\r\n",
+	    LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
 	ck_assert_has(received(rig.client), "\r\nConnection: close\r\n");
 }
@@ -264,8 +271,7 @@ START_TEST(a_stream_is_chunked_in_1_1)
 {
 	request(GET("/stream"), LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
-	ck_assert_has(received(rig.client),
-	    "\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+	ck_assert_has(received(rig.client), "\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
 }
 END_TEST
 
@@ -284,8 +290,7 @@ END_TEST
 
 START_TEST(a_kept_1_0_connection_is_said_to_be_kept)
 {
-	request("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-	    LEASE_KEEP);
+	request("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", LEASE_KEEP);
 	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
 	ck_assert_has(received(rig.client), "\r\nConnection: keep-alive\r\n");
 }
@@ -347,7 +352,8 @@ START_TEST(a_problem_is_valid_json)
 	done();
 	text = received(rig.client);
 	ck_assert_has(text, "\r\nContent-Type: application/problem+json\r\n");
-	ck_assert_has(text, "{\"type\":\"about:blank\",\"title\":\"Not Found\","
+	ck_assert_has(text,
+	    "{\"type\":\"about:blank\",\"title\":\"Not Found\","
 	    "\"status\":404,\"detail\":\"no \\\"/nothing\\\"\\ufffd\"}\n");
 }
 END_TEST
@@ -384,8 +390,7 @@ END_TEST
 void
 suite_request(Suite *suite)
 {
-	CASE(suite, "a request", setup,
-	    a_lease_is_answered_on_the_clients_socket,
+	CASE(suite, "a request", setup, a_lease_is_answered_on_the_clients_socket,
 	    the_scoreboard_names_the_owner_and_counts,
 	    a_connection_is_not_kept_when_the_router_does_not_allow_it,
 	    only_the_bytes_of_one_request_are_read,
@@ -399,16 +404,14 @@ suite_request(Suite *suite)
 	    a_non_blocking_client_socket_is_served_as_well);
 	CASE(suite, "a body", setup, a_body_is_read_whole,
 	    a_chunked_body_is_decoded_and_ends_the_connection,
-	    a_body_over_the_limit_is_refused_unread,
-	    a_broken_chunked_body_is_an_error, an_unread_body_is_drained,
-	    a_body_that_does_not_come_ends_the_connection,
+	    a_body_over_the_limit_is_refused_unread, a_broken_chunked_body_is_an_error,
+	    an_unread_body_is_drained, a_body_that_does_not_come_ends_the_connection,
 	    the_client_is_told_to_continue_when_the_body_is_read,
 	    a_body_that_is_not_wanted_is_not_asked_for);
 	CASE(suite, "a response", setup, a_stream_is_chunked_in_1_1,
 	    a_stream_ends_with_the_connection_in_1_0,
-	    a_kept_1_0_connection_is_said_to_be_kept,
-	    head_gets_the_length_and_no_body, no_content_has_no_length,
-	    an_unfinished_response_is_cut,
+	    a_kept_1_0_connection_is_said_to_be_kept, head_gets_the_length_and_no_body,
+	    no_content_has_no_length, an_unfinished_response_is_cut,
 	    a_handler_that_says_nothing_causes_a_500, a_problem_is_valid_json,
 	    a_part_of_a_file_is_sent, a_file_shorter_than_said_is_cut,
 	    bad_fields_are_refused);

@@ -29,8 +29,7 @@ answer_echo(struct poold_request *req)
 	size_t len;
 
 	if ((body = poold_body(req, 100000, &len)) == NULL)
-		poold_problem(req, errno == EMSGSIZE ? 413 : 400, "%s",
-		    strerror(errno));
+		poold_problem(req, errno == EMSGSIZE ? 413 : 400, "%s", strerror(errno));
 	else
 		poold_respond(req, 200, "text/plain", body, len);
 }
@@ -46,12 +45,11 @@ answer_info(struct poold_request *req)
 	len = snprintf(text, sizeof(text),
 	    "method=%s target=%s path=%s route=%s info=%s query=%s host=%s "
 	    "q=%s user=%s agent=%s client=%s port=%d local=%s id=%s",
-	    poold_method(req), poold_target(req), poold_path(req),
-	    poold_route(req), poold_path_info(req), poold_query(req),
-	    poold_host(req), q != NULL ? q : "-", user != NULL ? user : "-",
-	    agent != NULL ? agent : "-", poold_client_address(req),
-	    poold_client_port(req) > 0, poold_local_address(req),
-	    poold_request_id(req));
+	    poold_method(req), poold_target(req), poold_path(req), poold_route(req),
+	    poold_path_info(req), poold_query(req), poold_host(req), q != NULL ? q : "-",
+	    user != NULL ? user : "-", agent != NULL ? agent : "-",
+	    poold_client_address(req), poold_client_port(req) > 0,
+	    poold_local_address(req), poold_request_id(req));
 	poold_respond(req, 200, "text/plain", text, (size_t)len);
 }
 
@@ -90,14 +88,11 @@ answer_fields(struct poold_request *req)
 
 	memset(large, 'x', sizeof(large) - 1);
 	large[sizeof(large) - 1] = '\0';
-	n += poold_set_header(req, "X-One", "a\r\nX-Evil: 1") == -1 &&
-	    errno == EINVAL;
+	n += poold_set_header(req, "X-One", "a\r\nX-Evil: 1") == -1 && errno == EINVAL;
 	n += poold_set_header(req, "X One", "a") == -1 && errno == EINVAL;
-	n += poold_set_header(req, "content-length", "1") == -1 &&
-	    errno == EINVAL;
+	n += poold_set_header(req, "content-length", "1") == -1 && errno == EINVAL;
 	n += poold_set_header(req, "X-Large", large) == 0;
-	n += poold_set_header(req, "X-Large", large) == -1 &&
-	    errno == EMSGSIZE;
+	n += poold_set_header(req, "X-Large", large) == -1 && errno == EMSGSIZE;
 	n += poold_respond(req, 99, NULL, NULL, 0) == -1 && errno == EINVAL;
 	n += poold_respond(req, 200, "a\nb", NULL, 0) == -1 && errno == EINVAL;
 	n += poold_respond(req, n == 7 ? 200 : 500, NULL, "x", 1) == 0;
@@ -142,8 +137,7 @@ static void
 log_line(const char *line, void *arg)
 {
 	(void)arg;
-	if (write(FD_LOG, line, strlen(line)) == -1 ||
-	    write(FD_LOG, "\n", 1) == -1)
+	if (write(FD_LOG, line, strlen(line)) == -1 || write(FD_LOG, "\n", 1) == -1)
 		return;
 }
 
@@ -176,8 +170,7 @@ readable(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	ck_assert_msg(poll(&pfd, 1, WAIT_MS) == 1, "nothing came within %d ms",
-	    WAIT_MS);
+	ck_assert_msg(poll(&pfd, 1, WAIT_MS) == 1, "nothing came within %d ms", WAIT_MS);
 }
 
 bool
@@ -209,9 +202,13 @@ static void
 board_make(uint32_t flags)
 {
 	struct lease_scoreboard head = { .magic = LEASE_MAGIC,
-		.protocol = LEASE_PROTOCOL, .flags = flags, .generation = 1,
-		.worker_count = 4, .worker_off = 64,
-		.worker_size = sizeof(struct lease_worker), .slot_count = 8,
+		.protocol = LEASE_PROTOCOL,
+		.flags = flags,
+		.generation = 1,
+		.worker_count = 4,
+		.worker_off = 64,
+		.worker_size = sizeof(struct lease_worker),
+		.slot_count = 8,
 		.slot_off = 64 + 4 * sizeof(struct lease_worker),
 		.slot_size = sizeof(struct lease_slot) };
 
@@ -246,8 +243,7 @@ signal_send(uint16_t type)
 {
 	struct lease_signal message = { .type = type };
 
-	ck_assert_int_eq(msg_send(rig.control[0], &message, sizeof(message), 0),
-	    0);
+	ck_assert_int_eq(msg_send(rig.control[0], &message, sizeof(message), 0), 0);
 }
 
 int
@@ -267,8 +263,7 @@ client_connect(const struct sockaddr_in *in)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	ck_assert_int_eq(connect(fd, (const struct sockaddr *)in, sizeof(*in)),
-	    0);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)in, sizeof(*in)), 0);
 	return fd;
 }
 
@@ -307,8 +302,7 @@ rig_start(uint32_t flags)
 	if ((rig.pid = fork()) == 0)
 		worker_run();
 	readable(rig.control[0]);
-	ck_assert_int_eq(recv(rig.control[0], &ready, sizeof(ready), 0),
-	    sizeof(ready));
+	ck_assert_int_eq(recv(rig.control[0], &ready, sizeof(ready), 0), sizeof(ready));
 	ck_assert_uint_eq(ready.type, LEASE_READY);
 	ck_assert_int_eq((pid_t)ready.pid, rig.pid);
 	signal_send(LEASE_GO);
@@ -332,12 +326,12 @@ worker_wait(void)
 {
 	int status = -1;
 
-	for (int i = 0; i < WAIT_MS && waitpid(rig.pid, &status, WNOHANG) == 0;
-	     i++)
+	for (int i = 0; i < WAIT_MS && waitpid(rig.pid, &status, WNOHANG) == 0; i++)
 		usleep(1000);
 	rig.pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) :
-	    WIFSIGNALED(status) ? 128 + WTERMSIG(status) : -1;
+	    WIFSIGNALED(status)	 ? 128 + WTERMSIG(status) :
+				   -1;
 }
 
 void
@@ -359,9 +353,8 @@ lease_make(const char *text, uint32_t flags, uint16_t prefix_len)
 	bool slash;
 
 	ck_assert_int_eq(http_head_parse(head, text, strlen(text)), HTTP_OK);
-	ck_assert_ptr_null(http_path_canonical(text + head->path.off,
-	    head->path.len, packet.path, sizeof(packet.path), &path_len,
-	    &slash));
+	ck_assert_ptr_null(http_path_canonical(text + head->path.off, head->path.len,
+	    packet.path, sizeof(packet.path), &path_len, &slash));
 	memset(msg, 0, sizeof(*msg));
 	msg->type = LEASE_LEASE;
 	msg->header_len = sizeof(*msg);
@@ -373,7 +366,8 @@ lease_make(const char *text, uint32_t flags, uint16_t prefix_len)
 	msg->accepted_ns = msg->leased_ns = util_now_ns();
 	memset(msg->request_id, 0xab, sizeof(msg->request_id));
 	msg->client = (struct lease_addr){ .family = LEASE_FAMILY_INET,
-		.port = 1234, .addr = { 127, 0, 0, 1 } };
+		.port = 1234,
+		.addr = { 127, 0, 0, 1 } };
 	msg->local = msg->client;
 	msg->slot = SLOT;
 	msg->head_len = head->head_len;
@@ -406,8 +400,7 @@ lease_send(int sock, int fd)
 void
 client_send(const char *text)
 {
-	ck_assert_int_eq(send(rig.client, text, strlen(text), 0),
-	    (ssize_t)strlen(text));
+	ck_assert_int_eq(send(rig.client, text, strlen(text), 0), (ssize_t)strlen(text));
 }
 
 /* The client sends text; its connection is leased. */
@@ -469,8 +462,8 @@ received_all(int fd)
 }
 
 TCase *
-case_make(Suite *suite, const char *name, void (*up)(void),
-    const TTest *const *tests, size_t count)
+case_make(Suite *suite, const char *name, void (*up)(void), const TTest *const *tests,
+    size_t count)
 {
 	TCase *tcase = tcase_create(name);
 

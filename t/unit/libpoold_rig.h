@@ -82,23 +82,21 @@ struct lease_done done_from(int sock);
 const char *received(int fd);
 const char *received_all(int fd); /* until the end of file */
 
-#define ck_assert_has(text, part)                                              \
-	ck_assert_msg(strstr((text), (part)) != NULL, "no \"%s\" in: %s",     \
-	    (part), (text))
-#define ck_assert_has_not(text, part)                                          \
-	ck_assert_msg(strstr((text), (part)) == NULL, "\"%s\" in: %s", (part), \
-	    (text))
+#define ck_assert_has(text, part) \
+	ck_assert_msg(strstr((text), (part)) != NULL, "no \"%s\" in: %s", (part), (text))
+#define ck_assert_has_not(text, part) \
+	ck_assert_msg(strstr((text), (part)) == NULL, "\"%s\" in: %s", (part), (text))
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
 TCase *case_make(Suite *suite, const char *name, void (*up)(void),
     const TTest *const *tests, size_t count);
 
-#define CASE(suite, name, up, ...)                                             \
-	do {                                                                   \
-		const TTest *const tests[] = { __VA_ARGS__ };                  \
-		case_make((suite), (name), (up), tests,                        \
-		    sizeof(tests) / sizeof(tests[0]));                         \
+#define CASE(suite, name, up, ...)                            \
+	do {                                                  \
+		const TTest *const tests[] = { __VA_ARGS__ }; \
+		case_make((suite), (name), (up), tests,       \
+		    sizeof(tests) / sizeof(tests[0]));        \
 	} while (0)
 
 void suite_request(Suite *suite);
