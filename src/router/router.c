@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -334,6 +335,41 @@ router_new(void)
 	return router;
 }
 
+/* Counters since the start, for people and for tests. */
+static void
+log_stats(const struct router *router)
+{
+	const struct router_stats *stats = &router->stats;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{ "accepted", stats->accepted },
+		{ "leases", stats->leases },
+		{ "refusals", stats->refusals },
+		{ "retried", stats->retried },
+		{ "replayed", stats->replayed },
+		{ "lost_502", stats->lost_502 },
+		{ "lost_cut", stats->lost_cut },
+		{ "kicks", stats->kicks },
+		{ "forged", stats->forged },
+		{ "adopted", stats->adopted },
+		{ "slow_clients", stats->slow_clients },
+		{ "timeouts", stats->timeouts },
+		{ "evicted", stats->evicted },
+		{ "turned_away", stats->turned_away },
+		{ "out_of_step", stats->out_of_step },
+		{ "wakeups", router->loop.wakeups },
+	};
+	char text[1024];
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
+		    counters[i].name, (unsigned long long)counters[i].value);
+	log_info("counters:%s", text);
+}
+
 /* The kernel would take it all back; checkers for leaks would not know. */
 static void
 router_free(struct router *router)
@@ -381,6 +417,7 @@ router_main(void)
 	router->loop.before_wait_owner = router;
 	show_title(router);
 	loop_run(&router->loop);
+	log_stats(router);
 	router_free(router);
 	return 0;
 }

@@ -42,6 +42,7 @@ struct router_stats {
 	uint64_t slow_clients; /* ended for taking or sending nothing */
 	uint64_t timeouts;     /* workers reported for request_timeout */
 	uint64_t evicted;      /* idle connections closed for new ones */
+	uint64_t out_of_step;  /* connections that a worker left so */
 	uint64_t turned_away;  /* over max_connections_per_address */
 };
 

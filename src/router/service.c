@@ -126,6 +126,7 @@ try_lease(struct service *service, struct request *request)
 	if (generation == NULL || !generation_has_room(generation))
 		return NO_ROOM;
 	if (!sample(request)) {
+		service->router->stats.out_of_step++;
 		log_debug("service %s: a worker left a connection out of step",
 		    service->name);
 		connection_cut(request->connection);
