@@ -363,6 +363,7 @@ lease_make(const char *text, uint32_t flags, uint16_t prefix_len)
 	msg->serial = LEASE_SERIAL(1, ++rig.counter);
 	msg->sequence = rig.counter;
 	msg->body_len = head->body_len;
+	msg->body_max = UINT64_MAX;
 	msg->accepted_ns = msg->leased_ns = util_now_ns();
 	memset(msg->request_id, 0xab, sizeof(msg->request_id));
 	msg->client = (struct lease_addr){ .family = LEASE_FAMILY_INET,
