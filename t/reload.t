@@ -99,6 +99,7 @@ INI
 	$poold->write_config($start
 	    =~ s/(\[service a\]\n)/$1watch = \@conf\@\/watched\n/r);
 	$poold->reload;
+	eventually { $poold->workers('a') == 2 } 5, 'the old workers have left';
 	my @before = $poold->workers('a');
 	my @others = $poold->workers('b');
 	$poold->reload;
