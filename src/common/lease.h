@@ -30,6 +30,7 @@ enum lease_fd {
 	LEASE_FD_CONTROL = 4,	 /* SEQPACKET, own: READY out; GO, STOP, CHECK in */
 	LEASE_FD_SCOREBOARD = 5, /* memfd, sealed in size: map it */
 	LEASE_FD_DONE = 6,	 /* SEQPACKET, shared: DONE out */
+	LEASE_FD_REST = 7,	 /* memfd, own; see struct lease_done; or none */
 };
 
 enum lease_type {
@@ -130,8 +131,8 @@ struct lease_done {
 	uint32_t slot;	 /* as in the lease */
 	uint32_t reserved;
 	uint64_t bytes;	   /* of the response, head included; for logs only */
-	uint64_t rest_off; /* where the rest of the response lies; 0 for now */
-	uint64_t rest_len;
+	uint64_t rest_off; /* where in fd 7 the rest of the response lies */
+	uint64_t rest_len; /* 0: it was all written to the client */
 };
 
 /* READY, GO, STOP and KICK. */
@@ -176,6 +177,9 @@ struct lease_worker {
 	/* written by the supervisor */
 	alignas(64) _Atomic uint32_t control; /* enum lease_control */
 	_Atomic uint32_t pid;		      /* 0: nobody */
+	/* written by the router: bytes of fd 7, in whole pages of 4096, that it
+	 * is done with; of leases of its own epoch only */
+	_Atomic uint64_t rest_freed;
 };
 
 enum lease_slot_state {
@@ -219,6 +223,7 @@ struct lease_scoreboard {
 	uint32_t generation;
 	uint32_t worker_count, worker_off, worker_size;
 	uint32_t slot_count, slot_off, slot_size;
+	uint64_t rest_max; /* bytes that may lie in a worker's fd 7 */
 };
 
 static_assert(sizeof(struct lease_addr) == 20, "lease_addr is wire format");
@@ -227,7 +232,7 @@ static_assert(sizeof(struct lease_done) == 48, "lease_done is wire format");
 static_assert(sizeof(struct lease_signal) == 8, "lease_signal is wire format");
 static_assert(sizeof(struct lease_worker) == 128, "lease_worker is shared");
 static_assert(sizeof(struct lease_slot) == 64, "lease_slot is shared");
-static_assert(sizeof(struct lease_scoreboard) == 48, "scoreboard is shared");
+static_assert(sizeof(struct lease_scoreboard) == 56, "scoreboard is shared");
 static_assert(LEASE_WORKERS_MAX < 0xfff, "a worker fits into an owner word");
 
 #define LEASE_MSG_MAX                                                               \

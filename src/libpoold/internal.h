@@ -21,6 +21,7 @@
 #include "common/lease.h"
 #include "common/util.h"
 #include "libpoold/poold.h"
+#include "libpoold/rest.h"
 
 #define HEAD_TIMEOUT_MS		10000  /* for a whole head */
 #define KEEPALIVE_TIMEOUT_MS	60000  /* between two requests */
@@ -105,8 +106,13 @@ struct peer {
 };
 
 struct poold_request {
-	int fd; /* the client's socket; its owner closes it */
+	int fd;		   /* the client's socket; its owner closes it */
+	struct rest *rest; /* leased workers; else NULL */
 	bool leased;
+	bool detached; /* the connection does not go back */
+	/* tells so whoever gave the connection; 0, or -1 with errno.  NULL: nobody */
+	int (*on_detach)(struct poold_request *req);
+	void *lender; /* for on_detach */
 	bool keep;    /* the connection may serve another request */
 	bool is_head; /* the method is HEAD */
 	int minor;    /* of HTTP/1.x */
@@ -230,6 +236,7 @@ struct serve {
 bool serve_stopping(void);
 
 /* leased.c, accept.c: return an exit status */
+bool leased_stopping(void); /* the supervisor said STOP */
 int leased_serve(struct serve *serve);
 struct listeners;
 int accept_serve(struct serve *serve, struct listeners *listeners);

@@ -3,9 +3,10 @@
  * Blocking input and output with deadlines.
  *
  * A leased descriptor shares its file status flags with the router, so no flag
- * is ever changed here: MSG_DONTWAIT tries first, poll(2) waits.
+ * is changed for long: MSG_DONTWAIT tries first, poll(2) waits.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -75,14 +76,17 @@ io_recv_exactly(int fd, void *buf, size_t size, int timeout_ms)
 	}
 }
 
-/* Drops the first done bytes of iov; returns the first part left. */
+/* Drops the first done bytes of iov, whose parts become empty; returns the first
+ * part left. */
 static int
 iov_advance(struct iovec *iov, int count, size_t done)
 {
 	int i;
 
-	for (i = 0; i < count && done >= iov[i].iov_len; i++)
+	for (i = 0; i < count && done >= iov[i].iov_len; i++) {
 		done -= iov[i].iov_len;
+		iov[i].iov_len = 0;
+	}
 	if (i < count) {
 		iov[i].iov_base = (char *)iov[i].iov_base + done;
 		iov[i].iov_len -= done;
@@ -114,9 +118,27 @@ io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms, uint64_
 	return 0;
 }
 
-int
-io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
-    uint64_t *bytes)
+/* sendfile(2) has no MSG_DONTWAIT: the flag is set for the while.  The router
+ * does not care; the next worker finds the socket as this one did. */
+static int
+set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags != -1 && !(flags & O_NONBLOCK))
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return flags;
+}
+
+static void
+restore_flags(int fd, int flags)
+{
+	if (flags != -1 && !(flags & O_NONBLOCK))
+		(void)fcntl(fd, F_SETFL, flags);
+}
+
+static int
+send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms, uint64_t *bytes)
 {
 	const uint64_t step_max = 1 << 30;
 	ssize_t n;
@@ -138,4 +160,17 @@ io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
 		len -= (uint64_t)n;
 	}
 	return 0;
+}
+
+int
+io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
+    uint64_t *bytes)
+{
+	int flags = set_nonblocking(fd);
+	int result = send_file(fd, file, offset, len, timeout_ms, bytes);
+	int error = errno;
+
+	restore_flags(fd, flags);
+	errno = error;
+	return result;
 }

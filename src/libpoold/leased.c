@@ -34,6 +34,7 @@ struct leased {
 	bool stopping;	       /* STOP was received, or nobody is there to send one */
 	bool queued;	       /* the queue is in the epoll set */
 	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
+	struct rest rest;
 };
 
 enum taken { TAKEN_MESSAGE, TAKEN_NOTHING, TAKEN_END, TAKEN_ERROR };
@@ -117,7 +118,7 @@ board_open(struct leased *l)
 }
 
 static int
-environment_check(void)
+environment_check(bool *has_rest)
 {
 	const char *protocol = getenv("POOLD_PROTOCOL");
 	const char *fds = getenv("POOLD_FDS");
@@ -126,8 +127,11 @@ environment_check(void)
 	ours = protocol != NULL && strcmp(protocol, "1") == 0;
 	if (!ours)
 		return protocol_error("with a protocol other than 1");
-	if (fds != NULL && strcmp(fds, "3,4,5,6") != 0)
-		return protocol_error("POOLD_FDS is not 3,4,5,6");
+	if (fds != NULL && strcmp(fds, "3,4,5,6") != 0 && strcmp(fds, "3,4,5,6,7") != 0)
+		return protocol_error("POOLD_FDS is not 3,4,5,6 or 3,4,5,6,7");
+	*has_rest = fds != NULL && strcmp(fds, "3,4,5,6,7") == 0;
+	if (*has_rest && fcntl(LEASE_FD_REST, F_SETFD, FD_CLOEXEC) == -1)
+		return protocol_error("descriptor 7 is missing");
 	if (!socket_valid(LEASE_FD_QUEUE) || !socket_valid(LEASE_FD_CONTROL) ||
 	    !socket_valid(LEASE_FD_DONE))
 		return protocol_error("descriptors 3, 4 and 6 are no SEQPACKET sockets");
@@ -261,6 +265,24 @@ lease_open(struct leased *l, int fd)
 	return 0;
 }
 
+/* The lease is over for the router, but this worker is busy until it says DONE
+ * once more. */
+static int
+lease_detach(struct poold_request *req)
+{
+	const struct leased *l = req->lender;
+	struct lease_done done = { .type = LEASE_DONE,
+		.flags = LEASE_DONE_DETACHED,
+		.serial = l->msg->serial,
+		.slot = l->msg->slot,
+		.status = (uint16_t)req->response.status,
+		.bytes = req->response.bytes };
+
+	if (l->msg->type != LEASE_LEASE)
+		return 0;
+	return msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
+}
+
 /* Answers the request; done says afterwards how that went. */
 static void
 lease_answer(struct leased *l, int fd, struct lease_done *done)
@@ -272,12 +294,17 @@ lease_answer(struct leased *l, int fd, struct lease_done *done)
 	done->flags = LEASE_DONE_CLOSE;
 	if (lease_open(l, fd) == -1)
 		return;
+	rest_begin(&l->rest, l->msg->serial);
+	req->rest = l->msg->type == LEASE_LEASE ? &l->rest : NULL;
+	req->on_detach = lease_detach;
+	req->lender = l;
 	req->started_ns = atomic_load_explicit(&me->started_ns, memory_order_relaxed);
 	title_busy(&serve->title, req,
 	    atomic_load_explicit(&me->requests, memory_order_relaxed), req->started_ns);
 	request_handle(req, serve->handler, serve->arg);
 	if (req->keep)
 		done->flags = LEASE_DONE_KEEP;
+	rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
 	done->status = (uint16_t)req->response.status;
 	done->bytes = req->response.bytes;
 	counter_add(&me->requests, 1);
@@ -480,18 +507,42 @@ leased_loop(struct leased *l)
 	return 0;
 }
 
+/* The worker of this process, for poold_stopping. */
+static const struct leased *the_leased;
+
+bool
+leased_stopping(void)
+{
+	const struct leased *l = the_leased;
+	struct lease_signal signal;
+	ssize_t n;
+
+	if (l == NULL ||
+	    (!l->stopping &&
+		atomic_load_explicit(&l->me->control, memory_order_acquire) !=
+		    LEASE_CONTROL_LOOK))
+		return false;
+	n = recv(LEASE_FD_CONTROL, &signal, sizeof(signal), MSG_PEEK | MSG_DONTWAIT);
+	return l->stopping || n == 0 ||
+	    (n >= (ssize_t)sizeof(signal.type) && signal.type == LEASE_STOP);
+}
+
 int
 leased_serve(struct serve *serve)
 {
 	struct leased l = { .serve = serve, .epoll = -1 };
+	bool has_rest = false;
 	int status;
 
 	serve->req->leased = true;
-	if ((status = environment_check()) == 0 && (status = board_open(&l)) == 0 &&
-	    (status = leased_open(&l)) == 0) {
+	if ((status = environment_check(&has_rest)) == 0 &&
+	    (status = board_open(&l)) == 0 && (status = leased_open(&l)) == 0) {
+		rest_init(&l.rest, has_rest ? LEASE_FD_REST : -1, l.board.rest_max, l.me);
+		the_leased = &l;
 		status = leased_loop(&l);
 		state_set(&l, LEASE_WORKER_NONE);
 	}
+	the_leased = NULL;
 	if (l.map != NULL)
 		munmap(l.map, (size_t)l.board.size);
 	if (l.epoll != -1)

@@ -136,6 +136,25 @@ int poold_start(struct poold_request *req, int status, const char *type, int64_t
 int poold_write(struct poold_request *req, const void *buf, size_t len);
 int poold_end(struct poold_request *req);
 
+/*
+ * Keeping the connection.  A request that was detached is not subject to
+ * request_timeout, and its connection ends when the handler returns.  The
+ * worker serves nothing else until then.  A handler that goes on for long looks
+ * at poold_stopping, and returns soon when it is true.
+ */
+
+/* Detaches a streamed response (poold_start with length -1), such as
+ * server-sent events: sends its head.  Then poold_write goes on as before. */
+int poold_detach(struct poold_request *req);
+/* Switches protocols (RFC 9110 section 7.8): sends 101 with Upgrade: protocol
+ * and the fields of poold_set_header.  Returns the connection's descriptor,
+ * which the library closes when the handler returns; or -1 with errno: EINVAL
+ * when the request did not ask for an upgrade, else as for responses.  Bytes
+ * that the client sent behind its request are read from the descriptor. */
+int poold_upgrade(struct poold_request *req, const char *protocol);
+/* Whether poold wants this worker to stop.  Cheap. */
+bool poold_stopping(void);
+
 /* One line to the log (stderr), with the request id when req is not NULL. */
 void poold_log(struct poold_request *req, const char *fmt, ...) POOLD_PRINTF(2, 3);
 /* Where log lines go instead: fn gets a line without newline.  NULL: stderr. */

@@ -81,6 +81,9 @@ request_open(struct poold_request *req, int fd, const struct request_index *inde
     size_t head_len)
 {
 	req->fd = fd;
+	req->rest = NULL;
+	req->detached = false;
+	req->on_detach = NULL;
 	req->head = req->in.buf + req->in.pos;
 	req->in.pos += head_len;
 	req->minor = index->minor;

@@ -24,6 +24,12 @@ serve_stopping(void)
 	return stop.asked != 0;
 }
 
+bool
+poold_stopping(void)
+{
+	return serve_stopping() || leased_stopping();
+}
+
 void
 poold_stop(void)
 {

@@ -67,6 +67,7 @@ connection_close(struct connection *connection)
 	loop_io_remove(&router->loop, &connection->io);
 	close(connection->io.fd);
 	set_idle(connection, false);
+	rest_end(&connection->rest);
 	address_leave(&router->addresses, connection->address);
 	TAILQ_REMOVE(&router->connections, connection, entry);
 	router->connection_count--;
@@ -212,6 +213,44 @@ connection_refuse(struct connection *connection, unsigned status, const char *de
 	    (flags & LEASE_HTTP10) != 0, keep);
 }
 
+static void
+send_rest(struct connection *connection)
+{
+	uint64_t left = connection->rest.left;
+
+	switch (rest_send(&connection->rest, connection->io.fd)) {
+	case REST_DONE:
+		rest_end(&connection->rest);
+		connection_resume(connection, connection->rest_keep);
+		break;
+	case REST_MORE:
+		if (connection->rest.left < left)
+			connection_set_deadline(connection,
+			    connection->router->loop.now_ns +
+				connection->client_timeout_ns);
+		loop_io_change(&connection->router->loop, &connection->io,
+		    EPOLLOUT | (connection->is_unix ? EPOLLET : EPOLLONESHOT));
+		break;
+	case REST_FAILED:
+		connection_cut(connection);
+		break;
+	}
+}
+
+void
+connection_send_rest(struct connection *connection, struct rest_file *file, uint64_t off,
+    uint64_t len, bool keep, uint64_t client_timeout_ns)
+{
+	connection->state = CONNECTION_SENDING;
+	connection->request = NULL;
+	connection->rest_keep = keep;
+	connection->client_timeout_ns = client_timeout_ns;
+	rest_begin(&connection->rest, file, off, len);
+	connection_set_deadline(connection,
+	    connection->router->loop.now_ns + client_timeout_ns);
+	send_rest(connection);
+}
+
 /* A request waits and its client is gone: no worker needs to see it. */
 static void
 client_left(struct connection *connection)
@@ -242,6 +281,12 @@ on_event(void *owner, uint32_t events)
 		break;
 	case CONNECTION_LEASED:
 		break; /* the worker sees it itself */
+	case CONNECTION_SENDING:
+		if (events & (EPOLLHUP | EPOLLERR))
+			connection_close(connection);
+		else
+			send_rest(connection);
+		break;
 	case CONNECTION_LINGER:
 		discard(connection);
 		break;
@@ -284,6 +329,10 @@ on_timer(void *owner)
 		break;
 	case CONNECTION_LEASED:
 		watch_lease(connection);
+		break;
+	case CONNECTION_SENDING:
+		connection->router->stats.slow_clients++;
+		connection_cut(connection);
 		break;
 	case CONNECTION_LINGER:
 		connection_close(connection);

@@ -6,6 +6,7 @@
  *	BODY     its head is whole; waits for a small body (the body gate)
  *	WAITING  its request waits in a service's FIFO
  *	LEASED   a worker has it
+ *	SENDING  the worker is done; the router sends the rest of its response
  *	LINGER   our side is shut down; what still comes in is discarded
  *
  * The bytes of a head stay in the kernel (MSG_PEEK) until the worker that
@@ -20,6 +21,7 @@
 
 #include "common/lease.h"
 #include "common/loop.h"
+#include "router/rest.h"
 
 struct listener;
 struct request;
@@ -30,6 +32,7 @@ enum connection_state {
 	CONNECTION_BODY,
 	CONNECTION_WAITING,
 	CONNECTION_LEASED,
+	CONNECTION_SENDING,
 	CONNECTION_LINGER,
 };
 
@@ -56,8 +59,11 @@ struct connection {
 	bool lowat_set;		       /* SO_RCVLOWAT is not 1 */
 	bool ended;		       /* shut down for client_timeout */
 	bool is_idle;		       /* READING, and nothing of a head is there */
+	bool rest_keep;		       /* after the rest: as connection_resume */
 	struct lease_addr client;
 	struct lease_addr local;
+	struct rest rest;	    /* SENDING */
+	uint64_t client_timeout_ns; /* SENDING */
 };
 
 /* A connection that was accepted: it owns fd.  NULL when there is no memory
@@ -71,6 +77,10 @@ void connection_wait(struct connection *connection, struct request *request,
     uint64_t deadline_ns);
 void connection_leased(struct connection *connection);
 
+/* The worker left the rest of its response to us; then as connection_resume.
+ * client_timeout_ns: how long the client may take nothing. */
+void connection_send_rest(struct connection *connection, struct rest_file *file,
+    uint64_t off, uint64_t len, bool keep, uint64_t client_timeout_ns);
 /*
  * The request is answered.  The connection reads the next one if keep; else it
  * is closed, in stages, so that the client gets all of the answer.

@@ -15,6 +15,7 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "router/connection.h"
+#include "router/listener.h"
 #include "router/router.h"
 #include "router/service.h"
 
@@ -111,13 +112,23 @@ remove_lease(struct generation *generation, struct request *request)
 }
 
 static void
+end_detached(struct generation *generation, const struct request *request)
+{
+	if (!request->detached)
+		return;
+	generation->router->detached--;
+	listeners_resume(generation->router);
+}
+
+static void
 end_lost(struct generation *generation, struct request *request, bool taken,
     bool timed_out)
 {
 	remove_lease(generation, request);
-	if (request->connection == NULL)
+	if (request->connection == NULL) {
+		end_detached(generation, request);
 		request_free(request);
-	else
+	} else
 		service_lost(request, taken, timed_out);
 }
 
@@ -259,8 +270,14 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 	}
 	if (request->connection != NULL)
 		update_mean(generation, request);
+	if ((done->flags & LEASE_DONE_DETACHED) && request->connection != NULL) {
+		/* the worker is busy until it says DONE once more */
+		service_detached(request, done, sender);
+		return;
+	}
 	remove_lease(generation, request);
-	if (request->connection == NULL) { /* adopted */
+	if (request->connection == NULL) { /* adopted, or detached before */
+		end_detached(generation, request);
 		request_free(request);
 		return;
 	}
@@ -310,18 +327,36 @@ drain_done(struct generation *generation)
 /* --- workers ----------------------------------------------------------- */
 
 void
-generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid)
+generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid,
+    int rest_fd)
 {
 	struct worker_view *view;
 
-	if (worker >= generation->worker_count)
+	if (worker >= generation->worker_count) {
+		if (rest_fd != -1)
+			close(rest_fd);
 		return;
+	}
 	view = &generation->workers[worker];
+	if (rest_fd != -1) {
+		rest_file_orphan(view->rest);
+		view->rest = rest_file_new(rest_fd,
+		    lease_worker_at(generation->board, worker));
+	}
 	if (!view->ready)
 		generation->ready++;
 	view->pid = pid;
 	view->ready = true;
 	service_pump(generation->service);
+}
+
+struct rest_file *
+generation_rest_of(struct generation *generation, pid_t pid)
+{
+	for (uint32_t i = 0; i < generation->worker_count; i++)
+		if (generation->workers[i].pid == pid && pid != 0)
+			return generation->workers[i].rest;
+	return NULL;
 }
 
 void
@@ -411,8 +446,10 @@ generation_worker_gone(struct generation *generation, uint32_t worker, bool time
 	if (worker >= generation->worker_count)
 		return;
 	generation_worker_leaving(generation, worker);
+	drain_done(generation); /* while its pid and its memfd are known */
 	generation->workers[worker].pid = 0;
-	drain_done(generation);
+	rest_file_orphan(generation->workers[worker].rest);
+	generation->workers[worker].rest = NULL;
 	settle_owned(generation, worker, timed_out);
 	settle_orphans(generation);
 	if (generation->lease_count > 0)
@@ -567,6 +604,9 @@ generation_free(struct generation *generation)
 	loop_io_remove(&generation->router->loop, &generation->done);
 	close(generation->done.fd);
 	close(generation->queue_fd);
+	/* connections may still send from the files, but the board goes */
+	for (uint32_t i = 0; i < generation->worker_count; i++)
+		rest_file_orphan(generation->workers[i].rest);
 	munmap(generation->board, generation->board_size);
 	free(generation->workers);
 	free(generation->by_slot);

@@ -20,8 +20,9 @@ struct router;
 struct service;
 
 struct worker_view {
-	pid_t pid;  /* 0: the slot is empty */
-	bool ready; /* takes leases */
+	pid_t pid;		/* 0: the slot is empty */
+	bool ready;		/* takes leases */
+	struct rest_file *rest; /* its memfd; NULL: none */
 };
 
 struct generation {
@@ -80,7 +81,10 @@ uint64_t generation_taken_ns(const struct request *request);
 /* A worker is past request_timeout with this lease: tells the supervisor. */
 void generation_report_stuck(const struct request *request);
 
-void generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid);
+void generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid,
+    int rest_fd);
+/* The memfd of the worker with this pid, or NULL. */
+struct rest_file *generation_rest_of(struct generation *generation, pid_t pid);
 /* It was told to stop: no capacity any more, but still its leases' owner. */
 void generation_worker_leaving(struct generation *generation, uint32_t worker);
 /* It was reaped.  Its leases are settled before this returns, or, where it is

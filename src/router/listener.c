@@ -64,7 +64,8 @@ listeners_resume(struct router *router)
 {
 	struct listener *listener;
 
-	if (!router->full || router->connection_count >= router->max_connections)
+	if (!router->full ||
+	    router->connection_count + router->detached >= router->max_connections)
 		return;
 	router->full = false;
 	TAILQ_FOREACH (listener, &router->listeners, entry)
@@ -82,7 +83,7 @@ accept_one(struct listener *listener)
 	struct lease_addr client;
 	int fd;
 
-	if (router->connection_count >= router->max_connections &&
+	if (router->connection_count + router->detached >= router->max_connections &&
 	    !connection_evict(router)) {
 		stop_while_full(router);
 		return false;

@@ -34,6 +34,7 @@ struct request {
 	uint64_t received;	  /* bytes, then */
 	uint8_t retries;	  /* leased again after its worker died */
 	uint8_t refusals;	  /* answered REFUSED */
+	bool detached;		  /* a worker has the connection for good */
 	bool replayable;	  /* GET, HEAD or OPTIONS without a body */
 	bool counted;		  /* in the connection's consumed bytes */
 	bool sampled;		  /* before is valid */

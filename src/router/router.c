@@ -183,16 +183,17 @@ worker_gone(struct router *router, const struct role_worker *role)
 }
 
 static void
-handle_worker(struct router *router, const struct role_worker *role)
+handle_worker(struct router *router, const struct role_worker *role, int rest_fd)
 {
 	struct generation *generation = generation_find(router, role->generation);
 
 	if (role->type == ROLE_GONE)
 		worker_gone(router, role);
-	else if (generation == NULL)
-		return;
-	else if (role->type == ROLE_READY)
-		generation_worker_ready(generation, role->worker, role->pid);
+	else if (generation == NULL) {
+		if (rest_fd != -1)
+			close(rest_fd);
+	} else if (role->type == ROLE_READY)
+		generation_worker_ready(generation, role->worker, role->pid, rest_fd);
 	else
 		generation_worker_leaving(generation, role->worker);
 }
@@ -256,7 +257,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_READY:
 	case ROLE_LEAVING:
 	case ROLE_GONE:
-		handle_worker(router, buf);
+		handle_worker(router, buf, fd_count == 1 ? fds[0] : -1);
 		break;
 	case ROLE_LOGS:
 		replace_logs(router, buf, fds, fd_count);
@@ -358,6 +359,7 @@ log_stats(const struct router *router)
 		{ "timeouts", stats->timeouts },
 		{ "evicted", stats->evicted },
 		{ "turned_away", stats->turned_away },
+		{ "rests", stats->rests },
 		{ "out_of_step", stats->out_of_step },
 		{ "wakeups", router->loop.wakeups },
 	};

@@ -42,6 +42,7 @@ struct router_stats {
 	uint64_t slow_clients; /* ended for taking or sending nothing */
 	uint64_t timeouts;     /* workers reported for request_timeout */
 	uint64_t evicted;      /* idle connections closed for new ones */
+	uint64_t rests;	       /* responses whose rest the router sent */
 	uint64_t out_of_step;  /* connections that a worker left so */
 	uint64_t turned_away;  /* over max_connections_per_address */
 };
@@ -57,6 +58,7 @@ struct router {
 	struct connections connections;
 	struct connections idle; /* between requests, the oldest first */
 	uint32_t connection_count;
+	uint32_t detached; /* connections that workers have for good */
 	uint32_t max_connections;
 	uint32_t max_per_address;	 /* 0: no limit of its own */
 	struct address_counts addresses; /* of open connections */

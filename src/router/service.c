@@ -198,6 +198,30 @@ refused_by_worker(struct request *request)
 		service_put_back(request->service, request);
 }
 
+/* The worker left the rest of its response in its memfd. */
+static void
+send_rest(struct request *request, const struct lease_done *done, pid_t sender, bool keep)
+{
+	struct connection *connection = request->connection;
+	struct rest_file *file = generation_rest_of(request->generation, sender);
+	struct rest unwanted;
+
+	if (!rest_is_valid(file, done->rest_off, done->rest_len)) {
+		log_warn("service %s: process %d named a rest of its response that is "
+			 "not there",
+		    request->service->name, (int)sender);
+		connection_cut(connection);
+	} else if (connection->ended) {
+		rest_begin(&unwanted, file, done->rest_off, done->rest_len);
+		rest_end(&unwanted);
+		connection_close(connection);
+	} else {
+		connection->router->stats.rests++;
+		connection_send_rest(connection, file, done->rest_off, done->rest_len,
+		    keep, request->service->settings.client_timeout_ns);
+	}
+}
+
 void
 service_done(struct request *request, const struct lease_done *done, pid_t sender)
 {
@@ -213,13 +237,26 @@ service_done(struct request *request, const struct lease_done *done, pid_t sende
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
-	if (done->flags & LEASE_DONE_DETACHED)
-		connection_release(connection);
+	if (done->rest_len > 0)
+		send_rest(request, done, sender, keep);
 	else if (connection->ended)
 		connection_close(connection);
 	else
 		connection_resume(connection, keep);
 	request_free(request);
+}
+
+void
+service_detached(struct request *request, const struct lease_done *done, pid_t sender)
+{
+	struct connection *connection = request->connection;
+
+	access_log_request(connection->router, request, done->status, done->bytes, sender,
+	    generation_taken_ns(request));
+	connection->router->detached++;
+	request->detached = true;
+	request->connection = NULL;
+	connection_release(connection);
 }
 
 /* Discards what a dead worker left of a head that it had begun to read, for

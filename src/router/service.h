@@ -52,6 +52,10 @@ void service_give_up(struct service *service);
 /* The worker said DONE; sender is its pid as the kernel tells.  The lease is
  * over for the generation; the request is the service's to end. */
 void service_done(struct request *request, const struct lease_done *done, pid_t sender);
+/* The worker said DONE(detached): the connection is its own from now on; the
+ * lease goes on until a second DONE. */
+void service_detached(struct request *request, const struct lease_done *done,
+    pid_t sender);
 /* The worker died with the lease (or nobody took it: !taken).  The lease is
  * over for the generation; the request is retried or ended. */
 void service_lost(struct request *request, bool taken, bool timed_out);

@@ -97,9 +97,10 @@ struct config_service {
 	int64_t request_timeout_ms; /* 0: none */
 	int64_t client_timeout_ms;
 	int64_t body_timeout_ms;
-	int64_t body_min_rate; /* bytes a second; 0: any */
-	int64_t body_buffer;   /* bytes; 0: no gate */
-	int64_t max_body;      /* bytes */
+	int64_t body_min_rate;	 /* bytes a second; 0: any */
+	int64_t body_buffer;	 /* bytes; 0: no gate */
+	int64_t max_body;	 /* bytes */
+	int64_t response_buffer; /* bytes of each worker; 0: none */
 	int64_t retries;
 	char *description;
 	struct config_strings examples;

@@ -87,12 +87,12 @@ put_account(struct builder *builder, const struct pool *pool)
 }
 
 static void
-put_lease(struct builder *builder)
+put_lease(struct builder *builder, const struct worker *worker)
 {
 	put(builder, util_asprintf("POOLD_PROTOCOL=%d", LEASE_PROTOCOL));
 	put(builder,
-	    util_asprintf("POOLD_FDS=%d,%d,%d,%d", LEASE_FD_QUEUE, LEASE_FD_CONTROL,
-		LEASE_FD_SCOREBOARD, LEASE_FD_DONE));
+	    util_asprintf("POOLD_FDS=%d,%d,%d,%d%s", LEASE_FD_QUEUE, LEASE_FD_CONTROL,
+		LEASE_FD_SCOREBOARD, LEASE_FD_DONE, worker->rest_fd != -1 ? ",7" : ""));
 }
 
 /* As sd_listen_fds(3) describes. */
@@ -131,7 +131,7 @@ environment_new(struct worker *worker, char **listen_pid)
 	put(&builder, util_asprintf("POOLD_SLOT=%u", worker->slot));
 	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
 	if (pool_is_leased(pool))
-		put_lease(&builder);
+		put_lease(&builder, worker);
 	TAILQ_FOREACH (env, &pool->config->env, entry)
 		put(&builder, util_asprintf("%s=%s", env->name, env->value));
 	/* last: put may move what is before it, never what it returns */

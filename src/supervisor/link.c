@@ -90,7 +90,8 @@ send_worker(struct link *link, const struct worker *worker, uint32_t type)
 		.pid = worker->pid,
 		.timed_out = worker->timed_out };
 
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	send_msg(link, &role, sizeof(role), &worker->rest_fd,
+	    type == ROLE_READY && worker->rest_fd != -1 ? 1 : 0);
 }
 
 static struct service_settings

@@ -47,6 +47,7 @@ fill_board(struct lease_scoreboard *board, const struct pool *pool)
 	board->slot_count = (uint32_t)slots;
 	board->slot_off = board->worker_off + board->worker_count * board->worker_size;
 	board->slot_size = sizeof(struct lease_slot);
+	board->rest_max = (uint64_t)pool->config->response_buffer;
 	board->size = board->slot_off + slots * board->slot_size;
 }
 

@@ -2,10 +2,12 @@
 #include "supervisor/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +29,7 @@
 /* A program behind an inherited socket that says nothing is taken to be ready
  * when it has lived so long. */
 #define ASSUME_READY_NS (1000 * MS_NS)
+#define REST_FILE_SIZE	((off_t)1 << 40)
 
 static struct loop *
 loop_of(struct worker *worker)
@@ -68,6 +71,7 @@ tell_worker(struct worker *worker, uint16_t type)
 static void
 tell_router(struct worker *worker, uint32_t type)
 {
+	bool with_rest = type == ROLE_READY && worker->rest_fd != -1;
 	struct role_worker role = { .type = type,
 		.generation = worker->pool->id,
 		.worker = worker->slot,
@@ -76,7 +80,7 @@ tell_router(struct worker *worker, uint32_t type)
 
 	if (pool_is_leased(worker->pool))
 		channel_send(&worker->pool->supervisor->link.channel, &role, sizeof(role),
-		    NULL, 0);
+		    &worker->rest_fd, with_rest ? 1 : 0);
 }
 
 /* --- what the process tells -------------------------------------------- */
@@ -150,6 +154,35 @@ on_timer(void *owner)
 
 /* --- starting ---------------------------------------------------------- */
 
+/*
+ * Where it leaves the rest of responses to slow clients: as large as any number
+ * of them needs, since it is sparse, and sealed in size.  A limit of file sizes
+ * can be in the way: then it has none and waits for its clients.
+ */
+static void
+open_rest(struct worker *worker)
+{
+	worker->rest_fd = -1;
+	if (worker->pool->config->response_buffer == 0)
+		return;
+	worker->rest_fd = memfd_create("poold-rest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (worker->rest_fd == -1 ||
+	    (ftruncate(worker->rest_fd, REST_FILE_SIZE) == 0 &&
+		fcntl(worker->rest_fd, F_ADD_SEALS,
+		    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0))
+		return;
+	close(worker->rest_fd);
+	worker->rest_fd = -1;
+}
+
+static void
+close_rest(struct worker *worker)
+{
+	if (worker->rest_fd != -1)
+		close(worker->rest_fd);
+	worker->rest_fd = -1;
+}
+
 /* The worker's descriptors: those of the lease contract, or listening sockets.
  * Returns their number, or -1.  *control_end is closed after the fork. */
 static int
@@ -169,7 +202,11 @@ choose_fds(struct worker *worker, int fds[SPAWN_FDS_MAX], int *control_end)
 	fds[LEASE_FD_CONTROL - SPAWN_FD_FIRST] = control[1];
 	fds[LEASE_FD_SCOREBOARD - SPAWN_FD_FIRST] = pool->board_fd;
 	fds[LEASE_FD_DONE - SPAWN_FD_FIRST] = pool->done[POOL_WORKER_END];
-	return 4;
+	open_rest(worker);
+	if (worker->rest_fd == -1)
+		return 4;
+	fds[LEASE_FD_REST - SPAWN_FD_FIRST] = worker->rest_fd;
+	return 5;
 }
 
 static void
@@ -221,6 +258,7 @@ fork_worker(struct worker *worker)
 		close(control_end);
 	if (worker->pid == -1) {
 		worker->pid = 0;
+		close_rest(worker);
 		if (worker->control.fd != -1)
 			close(worker->control.fd);
 		worker->control.fd = -1;
@@ -399,6 +437,7 @@ do_bury(struct worker *worker)
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
+	close_rest(worker);
 	if (pool_is_leased(worker->pool))
 		atomic_store(&lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
 	supervisor_title_touch(worker->pool->supervisor);
@@ -501,6 +540,7 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->pool = pool;
 	worker->slot = slot;
 	worker->state = WORKER_EMPTY;
+	worker->rest_fd = -1;
 	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = worker };
 	worker->control = (struct loop_io){ .fd = -1, .fn = on_control, .owner = worker };
 	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = worker };

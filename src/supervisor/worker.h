@@ -21,6 +21,7 @@ struct worker {
 	pid_t pid;		 /* 0: none */
 	struct loop_io exit;	 /* pidfd */
 	struct loop_io control;	 /* our end of its fd 4 */
+	int rest_fd;		 /* memfd of its fd 7; -1: none */
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;
