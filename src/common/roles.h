@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "common/lease.h"
+
 #define ROLE_FD_CHANNEL 3    /* the router's end of the channel */
 #define ROLE_NAME_MAX	64   /* bytes of a name, NUL included */
 #define ROLE_TEXT_MAX	8192 /* bytes of a route's host or prefix */
@@ -59,8 +61,19 @@ struct role_limits {
 	uint32_t connections_per_address; /* 0: no limit of its own */
 };
 
+#define ROLE_NETWORKS_MAX 32
+
+/* Addresses whose first bits are those of addr; family UNIX: any unix socket. */
+struct role_network {
+	struct lease_addr addr;
+	uint32_t bits;
+};
+
 /* What a [listen] section says about connections. */
 struct listener_settings {
+	uint32_t proxy_protocol; /* connections begin with a PROXY header */
+	uint32_t trusted_count;	 /* who may say whose they are */
+	struct role_network trusted[ROLE_NETWORKS_MAX];
 	uint64_t head_timeout_ns;
 	uint64_t keepalive_timeout_ns;
 	uint64_t keepalive_requests;

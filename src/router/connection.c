@@ -155,9 +155,8 @@ read_next(struct connection *connection)
 	arm(connection, TCP_READ);
 }
 
-/* Takes the head that was peeked out of the socket. */
-static bool
-consume(struct connection *connection, uint32_t len)
+bool
+connection_consume(struct connection *connection, uint32_t len)
 {
 	struct router *router = connection->router;
 	ssize_t n;
@@ -181,7 +180,7 @@ connection_answer(struct connection *connection, unsigned status, const char *de
 {
 	struct router *router = connection->router;
 	bool keep = keep_head_len > 0 && !router->draining &&
-	    consume(connection, keep_head_len);
+	    connection_consume(connection, keep_head_len);
 	char buf[REPLY_MAX];
 	size_t len = reply_format(buf, status, detail, is_head, keep, http10);
 
@@ -350,9 +349,8 @@ read_local_address(struct connection *connection)
 		util_addr_from_sockaddr(&connection->local, &ss);
 }
 
-/* Whether its address may have one connection more. */
-static bool
-is_welcome(struct connection *connection)
+bool
+connection_is_welcome(struct connection *connection)
 {
 	struct router *router = connection->router;
 
@@ -381,7 +379,10 @@ connection_new(struct router *router, struct listener *listener, int fd,
 	connection->client = *client;
 	connection->is_unix = listener->is_unix;
 	connection->tracked = !listener->is_unix;
-	if (!is_welcome(connection)) {
+	connection->proxy_pending = listener->settings.proxy_protocol != 0;
+	/* behind a balancer it is the client that counts, once it is known */
+	if (connection->proxy_pending ? !listener_trusts(listener, client) :
+					!connection_is_welcome(connection)) {
 		close(fd);
 		free(connection);
 		return NULL;

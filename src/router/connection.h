@@ -59,6 +59,7 @@ struct connection {
 	bool lowat_set;		       /* SO_RCVLOWAT is not 1 */
 	bool ended;		       /* shut down for client_timeout */
 	bool is_idle;		       /* READING, and nothing of a head is there */
+	bool proxy_pending;	       /* a PROXY header is to come first */
 	bool rest_keep;		       /* after the rest: as connection_resume */
 	struct lease_addr client;
 	struct lease_addr local;
@@ -107,6 +108,11 @@ void connection_close(struct connection *connection);
 /* Lets events through: readable (level-triggered by EPOLLONESHOT; edge-
  * triggered on unix sockets). */
 void connection_await_input(struct connection *connection);
+/* Whether max_connections_per_address allows it; if not, close it. */
+bool connection_is_welcome(struct connection *connection);
+/* Takes so many peeked bytes out of the socket.  Returns false when they are not
+ * there. */
+bool connection_consume(struct connection *connection, uint32_t len);
 /* The connection's timer does what the state says at deadline_ns; 0: never. */
 void connection_set_deadline(struct connection *connection, uint64_t deadline_ns);
 /* SO_RCVLOWAT: readable means so many bytes. */

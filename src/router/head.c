@@ -12,6 +12,7 @@
 #include "router/connection.h"
 #include "router/generation.h"
 #include "router/listener.h"
+#include "router/proxy.h"
 #include "router/request.h"
 #include "router/route.h"
 #include "router/router.h"
@@ -109,6 +110,16 @@ handle_request(struct connection *connection)
 		submit(connection, route, path, path_len);
 }
 
+/* The client ended, or woke us for nothing. */
+static void
+refuse_half(struct connection *connection)
+{
+	if (connection->proxy_pending)
+		connection_close(connection);
+	else
+		refuse_head(connection, 400, "the request ends in its head");
+}
+
 /* The head is not whole.  Every wake-up must have brought something. */
 static void
 wait_for_more(struct connection *connection, uint32_t seen, uint32_t events)
@@ -119,7 +130,7 @@ wait_for_more(struct connection *connection, uint32_t seen, uint32_t events)
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ||
 	    (!by_timer && seen <= connection->peeked)) {
 		connection->peeked = seen;
-		refuse_head(connection, 400, "the request ends in its head");
+		refuse_half(connection);
 		return;
 	}
 	if (connection->peeked == 0)
@@ -161,12 +172,55 @@ peek(struct connection *connection, ssize_t *n)
 	}
 }
 
+/* The PROXY header that comes before all requests.  Returns whether it was read
+ * and the requests may be. */
+static bool
+read_proxy(struct connection *connection, uint32_t events)
+{
+	struct router *router = connection->router;
+	struct proxy_header header;
+	ssize_t n;
+
+	n = recv(connection->io.fd, router->buf, PROXY_MAX, MSG_PEEK | MSG_DONTWAIT);
+	if (n == -1 && errno == EAGAIN && connection->peeks < PEEKS_MAX) {
+		connection->peeks++;
+		connection_await_input(connection);
+		return false;
+	}
+	switch (n <= 0 ? PROXY_BAD : proxy_parse(&header, router->buf, (size_t)n)) {
+	case PROXY_MORE:
+		wait_for_more(connection, (uint32_t)n, events);
+		return false;
+	case PROXY_OK:
+		break;
+	case PROXY_BAD:
+		connection_close(connection);
+		return false;
+	}
+	if (connection->lowat_set)
+		connection_set_lowat(connection, 1);
+	connection->proxy_pending = false;
+	connection->peeked = 0;
+	if (header.has_addr) {
+		connection->client = header.client;
+		connection->local = header.local;
+	}
+	if (!connection_consume(connection, (uint32_t)header.len) ||
+	    !connection_is_welcome(connection)) {
+		connection_close(connection);
+		return false;
+	}
+	return true;
+}
+
 void
 head_read(struct connection *connection, uint32_t events)
 {
 	enum http_result result;
 	ssize_t n;
 
+	if (connection->proxy_pending && !read_proxy(connection, events))
+		return;
 	result = peek(connection, &n);
 	if (n == -1 && errno == EAGAIN && connection->peeks < PEEKS_MAX) {
 		connection->peeks++;
@@ -196,7 +250,8 @@ head_timed_out(struct connection *connection)
 {
 	uint64_t now_ns = connection->router->loop.now_ns;
 
-	if (connection->peeked == 0)
+	if (connection->peeked == 0 ||
+	    (connection->proxy_pending && now_ns >= connection->head_deadline_ns))
 		connection_close(connection);
 	else if (now_ns >= connection->head_deadline_ns)
 		refuse_head(connection, 408, "the head took too long");

@@ -16,6 +16,34 @@
 #define PAUSE_NS     (200 * MS_NS) /* without descriptors or memory */
 
 static bool
+network_has(const struct role_network *network, const struct lease_addr *addr)
+{
+	uint32_t whole = network->bits / 8, rest = network->bits % 8;
+	uint8_t mask = (uint8_t)(0xff00u >> rest);
+
+	if (network->addr.family != addr->family)
+		return false;
+	if (addr->family == LEASE_FAMILY_UNIX)
+		return true;
+	if (whole > sizeof(addr->addr) ||
+	    memcmp(network->addr.addr, addr->addr, whole) != 0)
+		return false;
+	return rest == 0 || whole >= sizeof(addr->addr) ||
+	    ((network->addr.addr[whole] ^ addr->addr[whole]) & mask) == 0;
+}
+
+bool
+listener_trusts(const struct listener *listener, const struct lease_addr *addr)
+{
+	const struct listener_settings *settings = &listener->settings;
+
+	for (uint32_t i = 0; i < settings->trusted_count && i < ROLE_NETWORKS_MAX; i++)
+		if (network_has(&settings->trusted[i], addr))
+			return true;
+	return false;
+}
+
+static bool
 lacks_resources(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;

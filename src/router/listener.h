@@ -26,6 +26,8 @@ struct listener {
 
 /* Begins to accept from fd, which the listener owns. */
 void listener_add(struct router *router, const struct role_listener *role, int fd);
+/* Whether addr may send PROXY headers on it. */
+bool listener_trusts(const struct listener *listener, const struct lease_addr *addr);
 /* At the router's end. */
 void listeners_free(struct router *router);
 /* New settings for a listener that is known. */

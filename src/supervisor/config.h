@@ -62,6 +62,8 @@ struct config_listen {
 			* path made absolute): see config_address_parse */
 	int64_t backlog;
 	bool shared_trust;
+	bool proxy_protocol;
+	struct config_strings trusted; /* "10.0.0.0/8", "::1", "unix" */
 	int64_t head_timeout_ms;
 	int64_t keepalive_timeout_ms;
 	int64_t keepalive_requests;
@@ -169,6 +171,10 @@ void config_dump(const struct config *config, FILE *out);
  */
 char *config_service_text(const struct config *config,
     const struct config_service *service);
+
+/* Parses "ADDRESS", "ADDRESS/BITS" (IPv4 or IPv6) or "unix". */
+struct role_network;
+bool config_network_parse(const char *text, struct role_network *out, const char **why);
 
 /*
  * Where to listen.  CONFIG_ADDRESS_ANY is ":8080": every IPv6 and IPv4 address

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "common/roles.h"
 #include "supervisor/config.h"
 
 static bool
@@ -167,4 +168,37 @@ config_address_overlap(const struct config_address *a, const struct config_addre
 	if (a->kind != b->kind)
 		return false;
 	return is_wildcard(a) || is_wildcard(b) || memcmp(&a->ss, &b->ss, a->ss_len) == 0;
+}
+
+bool
+config_network_parse(const char *text, struct role_network *out, const char **why)
+{
+	char host[64];
+	size_t len = strcspn(text, "/");
+	uint32_t bits_max;
+	const char *error = NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (strcmp(text, "unix") == 0) {
+		out->addr.family = LEASE_FAMILY_UNIX;
+		return true;
+	}
+	*why = "an address or a network like 10.0.0.0/8 or fd00::/8 is wanted, or unix";
+	if (len >= sizeof(host))
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET, host, out->addr.addr) == 1) {
+		out->addr.family = LEASE_FAMILY_INET;
+		bits_max = 32;
+	} else if (inet_pton(AF_INET6, host, out->addr.addr) == 1) {
+		out->addr.family = LEASE_FAMILY_INET6;
+		bits_max = 128;
+	} else {
+		return false;
+	}
+	out->bits = bits_max;
+	if (text[len] == '/')
+		out->bits = (uint32_t)strtonum(text + len + 1, 0, bits_max, &error);
+	return error == NULL;
 }

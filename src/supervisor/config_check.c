@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/lease.h"
+#include "common/roles.h"
 #include "common/util.h"
 #include "supervisor/access.h"
 #include "supervisor/config_keys.h"
@@ -95,6 +96,30 @@ address_check(const struct config *config, const struct config_listen *listen,
 }
 
 static void
+proxy_check(const struct config_listen *listen, struct config_errors *errors)
+{
+	const struct config_string *network;
+	struct role_network parsed;
+	const char *why;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (network, &listen->trusted, entry) {
+		if (!config_network_parse(network->value, &parsed, &why))
+			config_error_add(errors, &network->origin, "trusted = %s: %s",
+			    network->value, why);
+		if (++count == ROLE_NETWORKS_MAX + 1)
+			config_error_add(errors, &network->origin,
+			    "[listen %s] has more than %d trusted networks", listen->name,
+			    ROLE_NETWORKS_MAX);
+	}
+	if (listen->proxy_protocol && count == 0)
+		config_error_add(errors, &listen->origin,
+		    "[listen %s] with proxy_protocol = yes needs trusted: who may say "
+		    "whose connection it is",
+		    listen->name);
+}
+
+static void
 listens_check(struct config *config, struct config_errors *errors, bool incomplete)
 {
 	const struct config_listen *listen;
@@ -104,6 +129,7 @@ listens_check(struct config *config, struct config_errors *errors, bool incomple
 		required_check(CONFIG_LISTEN, listen->name, listen->at, &listen->origin,
 		    errors);
 		address_check(config, listen, errors);
+		proxy_check(listen, errors);
 	}
 	if (TAILQ_EMPTY(&config->listens) && !incomplete)
 		config_error_add(errors, &file, "there is no [listen NAME] section");

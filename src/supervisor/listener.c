@@ -107,11 +107,22 @@ explain(const struct config_listen *config, const char *what, int error)
 static void
 take_settings(struct listener *listener, const struct config_listen *config)
 {
+	struct config_string *network;
+	const char *why;
+	uint32_t count = 0;
+
 	listener->settings = (struct listener_settings){
 		.head_timeout_ns = (uint64_t)config->head_timeout_ms * MS_NS,
 		.keepalive_timeout_ns = (uint64_t)config->keepalive_timeout_ms * MS_NS,
 		.keepalive_requests = (uint64_t)config->keepalive_requests,
 	};
+	listener->settings.proxy_protocol = config->proxy_protocol;
+	TAILQ_FOREACH (network, &config->trusted, entry)
+		if (count < ROLE_NETWORKS_MAX &&
+		    config_network_parse(network->value,
+			&listener->settings.trusted[count], &why))
+			count++;
+	listener->settings.trusted_count = count;
 }
 
 struct listener *
