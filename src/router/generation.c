@@ -420,10 +420,11 @@ settle_orphans(struct generation *generation)
 	taking = any_worker_is(generation, LEASE_WORKER_TAKING);
 	generation->orphans = false;
 	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next) {
-		if (owner_of(generation, request) != UINT32_MAX ||
-		    (!empty && request->msg.sequence >= taken_sequence))
+		if (owner_of(generation, request) != UINT32_MAX)
 			continue;
-		if (taking)
+		/* it may lie in the queue still; a later one that is taken will
+		 * tell */
+		if (taking || (!empty && request->msg.sequence >= taken_sequence))
 			generation->orphans = true;
 		else
 			end_lost(generation, request, true, false);
