@@ -239,18 +239,25 @@ static_assert(LEASE_WORKERS_MAX < 0xfff, "a worker fits into an owner word");
 	(sizeof(struct lease_msg) + LEASE_FIELDS_MAX * sizeof(struct lease_field) + \
 	    LEASE_PATH_MAX + LEASE_HEAD_MAX)
 
+/* A mapped scoreboard.  Workers can write into all of the mapping, so where its
+ * parts lie is known from a copy of the header that no worker ever had. */
+struct lease_board {
+	char *map; /* NULL: none */
+	struct lease_scoreboard layout;
+};
+
 static inline struct lease_worker *
-lease_worker_at(struct lease_scoreboard *board, uint32_t worker)
+lease_worker_at(const struct lease_board *board, uint32_t worker)
 {
-	return (struct lease_worker *)((char *)board + board->worker_off +
-	    (uint64_t)worker * board->worker_size);
+	return (struct lease_worker *)(board->map + board->layout.worker_off +
+	    (uint64_t)worker * board->layout.worker_size);
 }
 
 static inline struct lease_slot *
-lease_slot_at(struct lease_scoreboard *board, uint32_t slot)
+lease_slot_at(const struct lease_board *board, uint32_t slot)
 {
-	return (struct lease_slot *)((char *)board + board->slot_off +
-	    (uint64_t)slot * board->slot_size);
+	return (struct lease_slot *)(board->map + board->layout.slot_off +
+	    (uint64_t)slot * board->layout.slot_size);
 }
 
 #endif

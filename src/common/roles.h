@@ -106,6 +106,7 @@ struct role_generation {
 	uint32_t type;
 	uint32_t id;
 	struct service_settings settings;
+	struct lease_scoreboard layout; /* what workers may have written over */
 	char service[ROLE_NAME_MAX];
 };
 

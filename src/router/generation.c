@@ -33,7 +33,7 @@
 static struct lease_slot *
 slot_of(struct generation *generation, const struct request *request)
 {
-	return lease_slot_at(generation->board, request->msg.slot);
+	return lease_slot_at(&generation->board, request->msg.slot);
 }
 
 /* The worker that received the lease; UINT32_MAX: nobody, as far as is known.
@@ -64,7 +64,7 @@ generation_taken_ns(const struct request *request)
 static uint32_t
 worker_state(struct generation *generation, uint32_t worker)
 {
-	return atomic_load_explicit(&lease_worker_at(generation->board, worker)->state,
+	return atomic_load_explicit(&lease_worker_at(&generation->board, worker)->state,
 	    memory_order_acquire);
 }
 
@@ -104,7 +104,7 @@ remove_lease(struct generation *generation, struct request *request)
 	TAILQ_REMOVE(&generation->leases, request, entry);
 	generation->lease_count--;
 	generation->by_slot[slot] = NULL;
-	atomic_store_explicit(&lease_slot_at(generation->board, slot)->state,
+	atomic_store_explicit(&lease_slot_at(&generation->board, slot)->state,
 	    LEASE_SLOT_FREE, memory_order_release);
 	generation->free_slots[generation->free_count++] = slot;
 	if (request->msg.sequence > generation->taken_sequence)
@@ -539,22 +539,20 @@ on_check(void *owner)
 /* --- life -------------------------------------------------------------- */
 
 static bool
-map_board(struct generation *generation, int fd)
+map_board(struct generation *generation, const struct lease_scoreboard *layout, int fd)
 {
-	const struct lease_scoreboard *board;
 	struct stat st;
 	void *map;
 
-	if (fstat(fd, &st) == -1 || (size_t)st.st_size < sizeof(*board))
+	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size < layout->size)
 		return false;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, layout->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return false;
-	board = map;
-	generation->board = map;
-	generation->board_size = (size_t)st.st_size;
-	generation->worker_count = board->worker_count;
-	generation->slot_count = board->slot_count;
+	generation->board.map = map;
+	generation->board.layout = *layout;
+	generation->worker_count = layout->worker_count;
+	generation->slot_count = layout->slot_count;
 	return true;
 }
 
@@ -577,7 +575,7 @@ adopt_leases(struct generation *generation)
 	struct request *request;
 
 	for (uint32_t i = generation->slot_count; i-- > 0;) {
-		struct lease_slot *slot = lease_slot_at(generation->board, i);
+		struct lease_slot *slot = lease_slot_at(&generation->board, i);
 		uint64_t sequence = atomic_load(&slot->sequence);
 
 		if (sequence > generation->sequence)
@@ -608,7 +606,7 @@ generation_free(struct generation *generation)
 	/* connections may still send from the files, but the board goes */
 	for (uint32_t i = 0; i < generation->worker_count; i++)
 		rest_file_orphan(generation->workers[i].rest);
-	munmap(generation->board, generation->board_size);
+	munmap(generation->board.map, generation->board.layout.size);
 	free(generation->workers);
 	free(generation->by_slot);
 	free(generation->free_slots);
@@ -631,7 +629,7 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	generation->check_timer.owner = generation;
 	generation->mean_ns = SHORT_SERVICE_NS;
 	TAILQ_INIT(&generation->leases);
-	if (!map_board(generation, fds[2])) {
+	if (!map_board(generation, &role->layout, fds[2])) {
 		log_error("service %s: bad scoreboard", role->service);
 		for (int i = 0; i < 3; i++)
 			close(fds[i]);

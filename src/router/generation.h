@@ -32,9 +32,7 @@ struct generation {
 	uint32_t id;
 	int queue_fd;
 	struct loop_io done;
-	struct lease_scoreboard *board;
-	size_t board_size;
-	/* the supervisor's numbers, checked once: the board is only memory */
+	struct lease_board board;
 	uint32_t worker_count;
 	uint32_t slot_count;
 	struct worker_view *workers; /* worker_count */

@@ -116,7 +116,8 @@ link_add_pool(struct link *link, struct pool *pool)
 {
 	struct role_generation role = { .type = ROLE_GENERATION,
 		.id = pool->id,
-		.settings = settings_of(pool->config) };
+		.settings = settings_of(pool->config),
+		.layout = pool->board.layout };
 	int fds[] = { pool->queue[POOL_ROUTER_END], pool->done[POOL_ROUTER_END],
 		pool->board_fd };
 

@@ -27,7 +27,7 @@ align64(uint64_t n)
 }
 
 static void
-fill_board(struct lease_scoreboard *board, const struct pool *pool)
+fill_layout(struct lease_scoreboard *board, const struct pool *pool)
 {
 	uint64_t slots = (uint64_t)pool->config->workers *
 		(2 * (uint64_t)pool->config->concurrency + AHEAD_SLOTS) +
@@ -56,23 +56,23 @@ fill_board(struct lease_scoreboard *board, const struct pool *pool)
 static bool
 open_board(struct pool *pool)
 {
-	struct lease_scoreboard header;
+	struct lease_scoreboard *layout = &pool->board.layout;
 	void *map;
 
-	memset(&header, 0, sizeof(header));
-	fill_board(&header, pool);
+	fill_layout(layout, pool);
 	pool->board_fd = memfd_create("poold-scoreboard",
 	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (pool->board_fd == -1 || ftruncate(pool->board_fd, (off_t)header.size) == -1 ||
+	if (pool->board_fd == -1 ||
+	    ftruncate(pool->board_fd, (off_t)layout->size) == -1 ||
 	    fcntl(pool->board_fd, F_ADD_SEALS,
 		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
 		return false;
-	map = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->board_fd,
+	map = mmap(NULL, layout->size, PROT_READ | PROT_WRITE, MAP_SHARED, pool->board_fd,
 	    0);
 	if (map == MAP_FAILED)
 		return false;
-	memcpy(map, &header, sizeof(header));
-	pool->board = map;
+	memcpy(map, layout, sizeof(*layout));
+	pool->board.map = map;
 	return true;
 }
 
@@ -94,8 +94,8 @@ pool_free(struct pool *pool)
 		close_fd(&pool->queue[i]);
 		close_fd(&pool->done[i]);
 	}
-	if (pool->board != NULL)
-		munmap(pool->board, pool->board->size);
+	if (pool->board.map != NULL)
+		munmap(pool->board.map, pool->board.layout.size);
 	close_fd(&pool->board_fd);
 	config_account_free(&pool->account);
 	plan_release(pool->plan);

@@ -36,7 +36,7 @@ struct pool {
 	int queue[2]; /* -1 for mode = inherit, like done and board */
 	int done[2];
 	int board_fd;
-	struct lease_scoreboard *board;
+	struct lease_board board;
 	struct worker *workers;
 	uint32_t worker_count;
 	uint32_t ready_count; /* RUNNING */

@@ -60,14 +60,14 @@ is_stopped(pid_t pid)
 static bool
 has_lease(struct worker *worker)
 {
-	struct lease_scoreboard *board = worker->pool->board;
+	const struct lease_board *board = &worker->pool->board;
 	struct lease_worker *slot = lease_worker_at(board, worker->slot);
 	uint32_t state = atomic_load(&slot->state);
 	uint64_t owner;
 
 	if (state == LEASE_WORKER_TAKING)
 		return true; /* between recvmsg and its word in the slot */
-	if (worker->stuck.slot >= board->slot_count)
+	if (worker->stuck.slot >= board->layout.slot_count)
 		return false;
 	owner = atomic_load(&lease_slot_at(board, worker->stuck.slot)->owner);
 	return state == LEASE_WORKER_BUSY &&

@@ -63,7 +63,7 @@ tell_worker(struct worker *worker, uint16_t type)
 
 	if (worker->control.fd == -1)
 		return;
-	atomic_store(&lease_worker_at(worker->pool->board, worker->slot)->control,
+	atomic_store(&lease_worker_at(&worker->pool->board, worker->slot)->control,
 	    LEASE_CONTROL_LOOK);
 	msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
 }
@@ -212,11 +212,14 @@ choose_fds(struct worker *worker, int fds[SPAWN_FDS_MAX], int *control_end)
 static void
 clear_slot(struct worker *worker)
 {
+	const struct lease_board *board = &worker->pool->board;
 	struct lease_worker *slot;
 
 	if (!pool_is_leased(worker->pool))
 		return;
-	slot = lease_worker_at(worker->pool->board, worker->slot);
+	/* an earlier worker may have written over the header */
+	memcpy(board->map, &board->layout, sizeof(board->layout));
+	slot = lease_worker_at(board, worker->slot);
 	atomic_store(&slot->state, LEASE_WORKER_NONE);
 	atomic_store(&slot->control, LEASE_CONTROL_NONE);
 	atomic_store(&slot->requests, 0);
@@ -286,7 +289,7 @@ do_spawn(struct worker *worker)
 		return;
 	}
 	if (pool_is_leased(pool))
-		atomic_store(&lease_worker_at(pool->board, worker->slot)->pid,
+		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
 		    (uint32_t)worker->pid);
 	watch(worker);
 	if (!pool_is_leased(pool) && wait_ns > ASSUME_READY_NS)
@@ -439,7 +442,8 @@ do_bury(struct worker *worker)
 	worker->pid = 0;
 	close_rest(worker);
 	if (pool_is_leased(worker->pool))
-		atomic_store(&lease_worker_at(worker->pool->board, worker->slot)->pid, 0);
+		atomic_store(&lease_worker_at(&worker->pool->board, worker->slot)->pid,
+		    0);
 	supervisor_title_touch(worker->pool->supervisor);
 	supervisor_reap_strangers(worker->pool->supervisor);
 	/* without a router there is nobody to settle leases; last, since it may

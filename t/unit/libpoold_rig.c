@@ -189,13 +189,17 @@ struct lease_packet packet;
 struct lease_worker *
 worker(void)
 {
-	return lease_worker_at(rig.board, WORKER);
+	struct lease_board board = { (char *)rig.board, *rig.board };
+
+	return lease_worker_at(&board, WORKER);
 }
 
 struct lease_slot *
 slot(void)
 {
-	return lease_slot_at(rig.board, SLOT);
+	struct lease_board board = { (char *)rig.board, *rig.board };
+
+	return lease_slot_at(&board, SLOT);
 }
 
 static void
