@@ -229,15 +229,27 @@ ask_to_kill(struct generation *generation, pid_t pid, uint32_t why)
 	channel_send(&generation->router->supervisor, &kill, sizeof(kill), NULL, 0);
 }
 
+/* An answer to an earlier router is late, not wrong: once for each lease. */
+static bool
+is_late(struct generation *generation, const struct lease_done *done)
+{
+	uint16_t age = (uint16_t)(generation->router->epoch - LEASE_EPOCH(done->serial));
+
+	return age > 0 && age <= INT16_MAX &&
+	    ++generation->late_count <= generation->slot_count;
+}
+
 static void
 forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 {
 	struct router *router = generation->router;
 
-	/* an answer to an earlier router is late, not wrong */
-	if (done->type == LEASE_DONE && LEASE_EPOCH(done->serial) != router->epoch)
+	if (done->type == LEASE_DONE && is_late(generation, done))
 		return;
 	router->stats.forged++;
+	if (pid == generation->forger)
+		return; /* what it sent before it was killed */
+	generation->forger = pid;
 	log_warn("service %s: process %d sent DONE for a lease that does not "
 		 "exist (slot %u, serial %llx)",
 	    generation->service->name, (int)pid, done->slot,
@@ -296,10 +308,14 @@ receive_done(struct generation *generation)
 	memset(batch, 0, sizeof(batch));
 	n = msg_recv_batch(generation->done.fd, batch, sizeof(batch[0]), MSG_RECV_MAX,
 	    lens, senders);
-	/* empty: the supervisor closed the other end, and FORGET is near */
-	for (int i = 0; i < n && lens[i] > 0; i++)
+	for (int i = 0; i < n; i++) {
+		/* the supervisor closed the other end, and FORGET is near; an
+		 * empty message has a sender */
+		if (lens[i] == 0 && senders[i] == 0)
+			return false;
 		handle_done(generation, &batch[i], lens[i], senders[i]);
-	return n == MSG_RECV_MAX && lens[n - 1] > 0;
+	}
+	return n == MSG_RECV_MAX;
 }
 
 static void
@@ -448,6 +464,8 @@ generation_worker_gone(struct generation *generation, uint32_t worker, bool time
 		return;
 	generation_worker_leaving(generation, worker);
 	drain_done(generation); /* while its pid and its memfd are known */
+	if (generation->forger == generation->workers[worker].pid)
+		generation->forger = 0; /* its number may come back */
 	generation->workers[worker].pid = 0;
 	rest_file_orphan(generation->workers[worker].rest);
 	generation->workers[worker].rest = NULL;

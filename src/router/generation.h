@@ -46,9 +46,11 @@ struct generation {
 	uint64_t taken_sequence;       /* highest known to be taken */
 	uint64_t mean_ns;	       /* service time, moving average */
 	struct loop_timer check_timer; /* unclaimed leases */
-	bool orphans;	   /* a worker died and a lease may have been its own */
-	bool retiring;	   /* say RETIRED when nothing waits for it */
-	bool sending_over; /* RETIRED was said */
+	pid_t forger;	     /* the last process that was reported so; 0: none */
+	uint32_t late_count; /* DONEs for leases of earlier routers that are over */
+	bool orphans;	     /* a worker died and a lease may have been its own */
+	bool retiring;	     /* say RETIRED when nothing waits for it */
+	bool sending_over;   /* RETIRED was said */
 };
 
 /* fds: queue, done, scoreboard; the generation owns the first two.  NULL when
