@@ -57,6 +57,34 @@ set_idle(struct connection *connection, bool idle)
 		TAILQ_REMOVE(list, connection, idle_entry);
 }
 
+/*
+ * A worker shares the socket with us, and may have set options on it that the
+ * next one would suffer from: the head would be looked for in the wrong place
+ * or never, the response be held back.  Not known here, and asking costs as
+ * much as setting.
+ */
+static void
+undo_options(struct connection *connection)
+{
+	static const int one = 1, off = 0, none = -1;
+	int fd = connection->io.fd;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+	if (!connection->is_unix)
+		setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+}
+
+/* Closing must not wait for a client because a worker asked for it. */
+static void
+undo_linger(struct connection *connection)
+{
+	static const struct linger off = { 0, 0 };
+
+	if (connection->was_leased)
+		setsockopt(connection->io.fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
 void
 connection_close(struct connection *connection)
 {
@@ -65,6 +93,7 @@ connection_close(struct connection *connection)
 	loop_timer_clear(&router->loop, &connection->timer);
 	/* always before close: a worker may hold the socket open */
 	loop_io_remove(&router->loop, &connection->io);
+	undo_linger(connection);
 	close(connection->io.fd);
 	set_idle(connection, false);
 	rest_end(&connection->rest);
@@ -423,16 +452,19 @@ void
 connection_leased(struct connection *connection)
 {
 	connection->state = CONNECTION_LEASED;
+	connection->was_leased = true;
 	watch_begin(connection);
 }
 
 void
 connection_resume(struct connection *connection, bool keep)
 {
-	if (keep && !connection->router->draining)
+	if (keep && !connection->router->draining) {
+		undo_options(connection);
 		read_next(connection);
-	else
+	} else {
 		linger(connection, LINGER_TIMEOUT_NS);
+	}
 }
 
 void

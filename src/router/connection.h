@@ -57,6 +57,7 @@ struct connection {
 	bool is_unix;		       /* edge-triggered; no TCP_INFO */
 	bool tracked;		       /* consumed is known */
 	bool lowat_set;		       /* SO_RCVLOWAT is not 1 */
+	bool was_leased;	       /* a worker had it */
 	bool ended;		       /* shut down for client_timeout */
 	bool is_idle;		       /* READING, and nothing of a head is there */
 	bool proxy_pending;	       /* a PROXY header is to come first */
