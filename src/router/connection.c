@@ -178,6 +178,7 @@ read_next(struct connection *connection)
 	connection->peeked = 0;
 	connection->peeks = 0;
 	set_idle(connection, true);
+	listeners_resume(connection->router);
 	connection_set_deadline(connection,
 	    connection->router->loop.now_ns +
 		connection->listener->settings.keepalive_timeout_ns);
@@ -486,17 +487,24 @@ connection_release(struct connection *connection)
 	connection_close(connection);
 }
 
-void
-connection_drain(struct connection *connection)
+/* Whether something is there to read, be it the end. */
+static bool
+has_input(const struct connection *connection)
 {
 	char byte;
 
+	return recv(connection->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
+	    errno != EAGAIN;
+}
+
+void
+connection_drain(struct connection *connection)
+{
 	if (!connection->is_idle)
 		return;
 	set_idle(connection, false);
 	/* a request that is there already is answered before it closes */
-	if (recv(connection->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
-	    errno != EAGAIN) {
+	if (has_input(connection)) {
 		head_read(connection, EPOLLIN);
 		return;
 	}
@@ -506,11 +514,14 @@ connection_drain(struct connection *connection)
 bool
 connection_evict(struct router *router)
 {
-	struct connection *connection = TAILQ_FIRST(&router->idle);
+	struct connection *connection;
 
-	if (connection == NULL)
-		return false;
-	router->stats.evicted++;
-	connection_close(connection);
-	return true;
+	TAILQ_FOREACH (connection, &router->idle, idle_entry) {
+		if (has_input(connection))
+			continue; /* its turn comes in this very round */
+		router->stats.evicted++;
+		connection_close(connection);
+		return true;
+	}
+	return false;
 }

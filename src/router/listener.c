@@ -2,6 +2,7 @@
 #include "router/listener.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +13,9 @@
 #include "router/connection.h"
 #include "router/router.h"
 
-#define ACCEPT_BATCH 32		   /* connections taken before others get their turn */
-#define PAUSE_NS     (200 * MS_NS) /* without descriptors or memory */
+#define ACCEPT_BATCH 32		    /* connections taken before others get their turn */
+#define PAUSE_NS     (200 * MS_NS)  /* without descriptors or memory */
+#define FULL_LOG_NS  (1000 * MS_NS) /* max_connections is told that often */
 
 static bool
 network_has(const struct role_network *network, const struct lease_addr *addr)
@@ -52,12 +54,12 @@ lacks_resources(int error)
 /* No descriptor is free, or no memory: to be woken again and again would not
  * help, so do not listen for a moment; clients wait in the backlog. */
 static void
-pause_accepting(struct listener *listener)
+pause_accepting(struct listener *listener, int error)
 {
 	struct router *router = listener->router;
 
 	log_warn("listener %s: cannot accept: %s; %u connections are open",
-	    listener->name, strerror(errno), router->connection_count);
+	    listener->name, strerror(error), router->connection_count);
 	loop_io_remove(&router->loop, &listener->io);
 	loop_timer_set(&router->loop, &listener->pause_timer,
 	    router->loop.now_ns + PAUSE_NS);
@@ -78,9 +80,12 @@ stop_while_full(struct router *router)
 {
 	struct listener *listener;
 
-	log_warn("max_connections is reached: %u connections are open, none of "
-		 "them idle",
-	    router->connection_count);
+	if (router->loop.now_ns >= router->full_logged_ns + FULL_LOG_NS) {
+		log_warn("max_connections is reached: %u connections are open, "
+			 "none of them idle",
+		    router->connection_count);
+		router->full_logged_ns = router->loop.now_ns;
+	}
 	router->full = true;
 	TAILQ_FOREACH (listener, &router->listeners, entry)
 		if (!listener->closed)
@@ -93,12 +98,22 @@ listeners_resume(struct router *router)
 	struct listener *listener;
 
 	if (!router->full ||
-	    router->connection_count + router->detached >= router->max_connections)
+	    (router->connection_count + router->detached >= router->max_connections &&
+		TAILQ_EMPTY(&router->idle)))
 		return;
 	router->full = false;
 	TAILQ_FOREACH (listener, &router->listeners, entry)
 		if (!listener->closed && !loop_timer_is_set(&listener->pause_timer))
 			loop_io_add(&router->loop, &listener->io, EPOLLIN);
+}
+
+/* accept(2) may say that there are no descriptors where nobody waits. */
+static bool
+someone_waits(const struct listener *listener)
+{
+	struct pollfd pfd = { .fd = listener->io.fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
 }
 
 /* Returns false when nothing waits, or nothing can be taken now. */
@@ -111,18 +126,25 @@ accept_one(struct listener *listener)
 	struct lease_addr client;
 	int fd;
 
-	if (router->connection_count + router->detached >= router->max_connections &&
-	    !connection_evict(router)) {
-		stop_while_full(router);
-		return false;
+	if (router->connection_count + router->detached >= router->max_connections) {
+		if (!someone_waits(listener))
+			return false;
+		if (!connection_evict(router)) {
+			stop_while_full(router);
+			return false;
+		}
 	}
 	/* the socket stays blocking, so that any worker can use it; the router
 	 * itself uses MSG_DONTWAIT */
 	fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
 	if (fd == -1 && lacks_resources(errno)) {
+		int error = errno;
+
+		if (!someone_waits(listener))
+			return false;
 		if (connection_evict(router))
 			return true;
-		pause_accepting(listener);
+		pause_accepting(listener, error);
 		return false;
 	}
 	if (fd == -1) /* others than EAGAIN (ECONNABORTED ...) are one client's */

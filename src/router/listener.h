@@ -32,7 +32,7 @@ bool listener_trusts(const struct listener *listener, const struct lease_addr *a
 void listeners_free(struct router *router);
 /* New settings for a listener that is known. */
 void listener_change(struct router *router, const struct role_listener *role);
-/* max_connections is no longer reached: all listeners accept again. */
+/* One more may be accepted: all listeners accept again. */
 void listeners_resume(struct router *router);
 /* Stops accepting and closes our descriptor. */
 void listener_remove(struct router *router, uint32_t id);

@@ -62,8 +62,9 @@ struct router {
 	uint32_t max_connections;
 	uint32_t max_per_address;	 /* 0: no limit of its own */
 	struct address_counts addresses; /* of open connections */
-	bool full;			 /* nothing is accepted until a connection ends */
-	uint32_t queued;		 /* requests that wait in FIFOs */
+	uint64_t full_logged_ns;
+	bool full;	 /* nothing is accepted until a connection ends or is idle */
+	uint32_t queued; /* requests that wait in FIFOs */
 	struct route_table routes;
 	struct route_table staged; /* until the next COMMIT */
 	bool draining;		   /* finish what is there, then say DRAINED */
