@@ -350,6 +350,7 @@ log_stats(const struct router *router)
 		{ "refusals", stats->refusals },
 		{ "retried", stats->retried },
 		{ "replayed", stats->replayed },
+		{ "second_retry", stats->second_retry },
 		{ "lost_502", stats->lost_502 },
 		{ "lost_cut", stats->lost_cut },
 		{ "kicks", stats->kicks },

@@ -37,6 +37,7 @@ struct router_stats {
 	uint64_t adopted;      /* leases of an earlier router */
 	uint64_t retried;      /* leased again: nothing written, nothing read */
 	uint64_t replayed;     /* leased again with the head in the message */
+	uint64_t second_retry; /* of these two, not the first of their request */
 	uint64_t lost_502;     /* answered 502 for a dead worker */
 	uint64_t lost_cut;     /* cut in the middle of a response */
 	uint64_t slow_clients; /* ended for taking or sending nothing */

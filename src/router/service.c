@@ -319,6 +319,8 @@ service_lost(struct request *request, bool taken, bool timed_out)
 
 	if (timed_out && fate != FATE_CUT)
 		fate = FATE_ERROR;
+	if (taken && request->retries > 0 && (fate == FATE_AGAIN || fate == FATE_REPLAY))
+		stats->second_retry++;
 	request->retries += taken ? 1 : 0;
 	request->wait_until_ns = 0;
 	switch (fate) {
