@@ -1,0 +1,100 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: ISC
+# A short cut of bench/chaos: each request has an id, and what became of it is
+# known, while workers and routers are killed and SIGHUP rains.
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Poold::Test;
+use Poold::Chaos;
+
+# What the client says about failures, for people.
+sub told { diag $_[0]{told} if $_[0]{told} ne '' }
+
+my $chaos = Poold::Chaos->new(workers => 6);
+my $poold = $chaos->poold;
+my $idle = $chaos->ledger(i => 100, c => 1, r => 5);
+
+# workers killed under GETs
+{
+	my $load = $chaos->ledger(c => 30, r => 2000, x => ['500:sleep_us=1000']);
+	$chaos->kill_worker for 1 .. 8;
+	ok($chaos->wait_whole, 'killed workers are replaced');
+	my $report = $chaos->stop_ledger($load);
+	cmp_ok($report->{ok}, '>', 500, 'GETs are answered while workers are killed');
+	is($report->{failed}, 0, '... and none fails, is cut or gets the answer to another')
+	    or told($report);
+	is(Poold::Chaos::executed($report, 'ok', 0), 0, '... and each was executed');
+}
+
+# the same with POST
+{
+	my $load = $chaos->ledger(m => 'POST', b => 2000, c => 30, r => 2000,
+	    x => ['500:sleep_us=1000']);
+	$chaos->kill_worker for 1 .. 8;
+	ok($chaos->wait_whole, 'killed workers are replaced');
+	my $report = $chaos->stop_ledger($load);
+	cmp_ok($report->{ok}, '>', 500, 'POSTs are answered while workers are killed');
+	is(Poold::Chaos::executed($report, '\w+', '2|3\+'), 0, '... and none is executed twice');
+	is(Poold::Chaos::executed($report, 'ok', 0), 0, '... nor answered without it');
+	cmp_ok($report->{failed}, '<=', 8, '... and at most one fails for each worker')
+	    or told($report);
+	is($report->{status}, $report->{'status.502'} // 0, '... each with 502');
+	is($report->{wrong} + $report->{mixed} + $report->{refused} + $report->{timeout}, 0,
+	    '... or with the end of its connection') or told($report);
+}
+
+# Answers that break off after so many bytes, one at a time.
+sub crash {
+	my ($where, %o) = @_;
+	$chaos->wait_whole;
+	return $chaos->report($chaos->ledger(n => 1, x => ["1000:crash=$where"], %o));
+}
+for my $size (0, 100_000) {
+	my $report = crash('0&times=1', s => $size);
+	is($report->{ok}, 1, 'a GET whose worker dies before the first byte is retried')
+	    or told($report);
+	is(Poold::Chaos::executed($report, 'ok', 2), 1, '... once');
+	for my $where (1, 'head', 'half') {
+		$report = crash($where, s => $size);
+		is($report->{cut}, 1, "an answer that ends early ($where, $size) is cut")
+		    or told($report);
+		is(Poold::Chaos::executed($report, 'cut', 1), 1, '... and not retried');
+	}
+	$report = crash('all', s => $size);
+	is($report->{ok}, 1, 'a whole answer is one, though its worker dies')
+	    or told($report);
+}
+is(crash(0, m => 'POST')->{'status.502'}, 1, 'a POST whose worker dies in it gets 502');
+
+# SIGHUP
+my @still = $poold->workers('still');
+{
+	$chaos->wait_whole;
+	my $load = $chaos->ledger(c => 30, r => 1000);
+	my @unended = grep { !$chaos->hup($_) } 1 .. 30;
+	is("@unended", '', 'thirty reloads, three of them bad, come to an end');
+	my $report = $chaos->stop_ledger($load);
+	cmp_ok($report->{ok}, '>', 100, '... while requests are answered');
+	is($report->{failed}, 0, '... of which none fails') or told($report);
+	is($report->{closed_between}, 0, '... and no connection is ended');
+	ok($chaos->wait_whole, '... and no old generation remains');
+	is(join(' ', $poold->workers('still')), "@still",
+	    '... and the unchanged service keeps its worker');
+}
+my $report = $chaos->stop_ledger($idle);
+is($report->{idle_usable}, 100, 'connections that were idle all the time are usable')
+    or told($report);
+is($report->{failed}, 0, '... and none of their requests failed');
+
+# the router killed
+{
+	my $load = $chaos->ledger(m => 'POST', b => 300, c => 10, r => 1000);
+	ok($chaos->kill_router, 'a killed router comes back') for 1 .. 2;
+	my $report = $chaos->stop_ledger($load);
+	cmp_ok($report->{ok}, '>', 100, '... and requests are answered');
+	is($report->{refused}, 0, '... and no connection is refused');
+	cmp_ok($report->{failed}, '<=', 20, '... and what fails was under way');
+	is(Poold::Chaos::executed($report, '\w+', '2|3\+'), 0, '... and no POST is executed twice');
+}
+
+finish();
