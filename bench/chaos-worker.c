@@ -10,7 +10,8 @@
  *	size=N		the length of the answer's body
  *	sleep_us=N	answer so much later
  *	crash=K		kill -9 itself after K bytes of the answer; "head" is
- *			all but its body, "half" half of it, "all" the whole
+ *			all but its body, "half" half of it, "all" the whole,
+ *			without libpoold; "done" the whole, with it
  *	hang=1		never answer
  *	times=N		crash or hang only in the first N executions of the id
  */
@@ -121,7 +122,7 @@ crash(struct chaos *chaos, const char *id, long size, const char *where)
 	size_t body_len = compose(body, id, size), head_len, len, after;
 	char head[256];
 	int fd = client_socket();
-	ssize_t n;
+	ssize_t n = 0;
 
 	head_len = (size_t)snprintf(head, sizeof(head),
 	    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body_len);
@@ -179,13 +180,15 @@ answer(struct poold_request *req, void *arg)
 	while (sleep_us > 0 && nanosleep(&nap, &nap) == -1 && errno == EINTR)
 		;
 	if (before < (unsigned)number(req, "times", 1000)) {
-		if (where != NULL)
+		if (where != NULL && strcmp(where, "done") != 0)
 			crash(chaos, id, size, where);
 		while (poold_param(req, "hang") != NULL)
 			pause();
 	}
 	poold_respond(req, 200, "text/plain", chaos->answer,
 	    compose(chaos->answer, id, size));
+	if (where != NULL) /* "done" */
+		kill(getpid(), SIGKILL);
 }
 
 int

@@ -64,6 +64,12 @@ for my $size (0, 100_000) {
 	is($report->{ok}, 1, 'a whole answer is one, though its worker dies')
 	    or told($report);
 }
+for my $method (qw(GET POST)) {
+	my $report = crash('done', n => 3, m => $method);
+	is($report->{ok}, 3, "three whole answers to $method, each by a worker that dies "
+	    . 'before it says so') or told($report);
+	is($report->{connects}, 1, '... leave the connection usable');
+}
 is(crash(0, m => 'POST')->{'status.502'}, 1, 'a POST whose worker dies in it gets 502');
 
 # SIGHUP

@@ -195,6 +195,13 @@ enum lease_slot_state {
 #define LEASE_OWNER_WORKER(owner) ((uint32_t)((owner) & 0xfff) - 1)
 #define LEASE_OWNER_IS(owner, serial)                                          \
 	(((owner) & 0xfff) != 0 && (owner) >> 12 == ((uint64_t)(serial) << 12) >> 12)
+/* answer = bytes of the whole response, interim ones included (48 bits) :
+ * keep (1 bit) : 5 zero bits : status (10 bits) */
+#define LEASE_ANSWER(bytes, keep, status)                                      \
+	((uint64_t)(bytes) << 16 | (uint64_t)(keep) << 15 | (uint64_t)(status))
+#define LEASE_ANSWER_BYTES(answer)  ((answer) >> 16)
+#define LEASE_ANSWER_KEEP(answer)   (((answer) >> 15 & 1) != 0)
+#define LEASE_ANSWER_STATUS(answer) ((unsigned)((answer) & 0x3ff))
 /* clang-format on */
 
 struct lease_slot {
@@ -206,6 +213,10 @@ struct lease_slot {
 	/* written by the worker that received the lease */
 	_Atomic uint64_t owner; /* LEASE_OWNER */
 	_Atomic uint64_t taken_ns;
+	/* LEASE_ANSWER, before the first byte is written; 0: not known.  When
+	 * the worker dies and the kernel counts exactly as many, the client has
+	 * its whole answer, and may keep its connection. */
+	_Atomic uint64_t answer;
 };
 
 #define LEASE_MAGIC 0x706f6f6cu /* "pool" */

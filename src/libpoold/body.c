@@ -88,7 +88,7 @@ body_continue(struct poold_request *req)
 {
 	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
-	uint64_t bytes = 0;
+	uint64_t *bytes = &req->response.interim;
 	char byte;
 
 	if (!req->body.expect || req->response.state != RESPONSE_NONE)
@@ -98,7 +98,7 @@ body_continue(struct poold_request *req)
 	    recv(req->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return;
 	/* A client that is gone is noticed by the read that follows. */
-	(void)io_send(req->fd, &iov, 1, 0, response_timeout_ms(req), &bytes);
+	(void)io_send(req->fd, &iov, 1, 0, response_timeout_ms(req), bytes);
 }
 
 /* Reads from the socket; the end of file is an error within a body. */

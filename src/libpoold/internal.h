@@ -92,6 +92,7 @@ struct response {
 	bool head_pending; /* composed, not yet sent */
 	uint64_t left;	   /* of the declared length */
 	uint64_t bytes;	   /* sent, head included */
+	uint64_t interim;  /* sent before it: 100 Continue */
 	unsigned own;	   /* enum response_own */
 	size_t head_len, fields_len;
 	char head[RESPONSE_FIXED_MAX]; /* status line, the library's fields */
@@ -131,7 +132,8 @@ struct poold_request {
 	struct pairs params, form;
 	struct body body;
 	struct response response;
-	time_t date_second; /* what date_text says */
+	_Atomic uint64_t *answer; /* of the lease slot; NULL: not leased */
+	time_t date_second;	  /* what date_text says */
 	char date_text[POOLD_DATE_SIZE];
 };
 

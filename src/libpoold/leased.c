@@ -322,11 +322,14 @@ lease_own(struct leased *l)
 	struct lease_slot *slot;
 	uint64_t now_ns = util_now_ns();
 
+	l->serve->req->answer = NULL;
 	/* A CHECK has no slot. */
 	if (msg->type == LEASE_LEASE && msg->slot < l->board.slot_count) {
 		slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
 		    (size_t)msg->slot * l->board.slot_size);
 		atomic_store_explicit(&slot->taken_ns, now_ns, memory_order_relaxed);
+		atomic_store_explicit(&slot->answer, 0, memory_order_relaxed);
+		l->serve->req->answer = &slot->answer;
 		atomic_store_explicit(&slot->owner, LEASE_OWNER(msg->serial, l->worker),
 		    memory_order_release);
 	}

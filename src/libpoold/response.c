@@ -21,7 +21,7 @@ response_reset(struct response *r)
 	r->state = RESPONSE_NONE;
 	r->status = 0;
 	r->sized = r->chunked = r->bodyless = r->head_pending = false;
-	r->left = r->bytes = 0;
+	r->left = r->bytes = r->interim = 0;
 	r->own = 0;
 	r->head_len = r->fields_len = 0;
 }
@@ -165,6 +165,19 @@ head_compose(struct poold_request *req)
 	r->fields_len += 2;
 }
 
+/* Tells the router how long the whole response will be: if this process dies
+ * between its last byte and DONE, the client's connection can live on. */
+static void
+announce(struct poold_request *req)
+{
+	const struct response *r = &req->response;
+	uint64_t bytes = r->interim + r->head_len + r->fields_len + r->left;
+
+	if (req->answer != NULL && (r->sized || r->bodyless))
+		atomic_store_explicit(req->answer,
+		    LEASE_ANSWER(bytes, req->keep, r->status), memory_order_release);
+}
+
 /* Begins a response; length -1: unknown. */
 static int
 response_begin(struct poold_request *req, int status, const char *type, int64_t length)
@@ -197,6 +210,7 @@ response_begin(struct poold_request *req, int status, const char *type, int64_t 
 	r->head_pending = true;
 	if (r->bodyless)
 		r->left = 0;
+	announce(req);
 	return 0;
 }
 

@@ -225,15 +225,22 @@ connection_answer(struct connection *connection, unsigned status, const char *de
 }
 
 void
+connection_uncork(struct connection *connection)
+{
+	int off = 0;
+
+	if (!connection->is_unix)
+		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+}
+
+void
 connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
 	const struct request *request = connection->request;
 	uint32_t flags = request->msg.flags, keep = 0;
-	int off = 0;
 
-	/* a worker may have left the socket corked */
-	if (!connection->is_unix && request->leased_ns != 0)
-		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+	if (request->leased_ns != 0)
+		connection_uncork(connection);
 	if (request->leased_ns == 0 && request->msg.body_len == 0 && (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
 	connection_answer(connection, status, detail,

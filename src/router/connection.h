@@ -91,6 +91,9 @@ void connection_resume(struct connection *connection, bool keep);
 /* Answers with an error of our own (problem+json), then closes in stages. */
 void connection_refuse(struct connection *connection, unsigned status,
     const char *detail);
+/* Before the router writes, or lets a connection live on, after a worker that
+ * may have left the socket corked. */
+void connection_uncork(struct connection *connection);
 /* Closes at once, with a reset: the response is incomplete, or the client is
  * not worth waiting for. */
 void connection_cut(struct connection *connection);

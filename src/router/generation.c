@@ -61,6 +61,18 @@ generation_taken_ns(const struct request *request)
 	return ns;
 }
 
+uint64_t
+generation_answer(const struct request *request)
+{
+	struct generation *generation = request->generation;
+
+	/* without an owner the word may be that of an earlier lease */
+	if (owner_of(generation, request) == UINT32_MAX)
+		return 0;
+	return atomic_load_explicit(&slot_of(generation, request)->answer,
+	    memory_order_acquire);
+}
+
 static uint32_t
 worker_state(struct generation *generation, uint32_t worker)
 {

@@ -77,6 +77,8 @@ int generation_lease(struct generation *generation, struct request *request);
 /* When a worker took the lease, CLOCK_MONOTONIC: what the worker says, as far
  * as it can be true; else when it was sent. */
 uint64_t generation_taken_ns(const struct request *request);
+/* What the worker said the whole answer would be (LEASE_ANSWER); 0: nothing. */
+uint64_t generation_answer(const struct request *request);
 
 /* A worker is past request_timeout with this lease: tells the supervisor. */
 void generation_report_stuck(const struct request *request);

@@ -353,6 +353,7 @@ log_stats(const struct router *router)
 		{ "second_retry", stats->second_retry },
 		{ "lost_502", stats->lost_502 },
 		{ "lost_cut", stats->lost_cut },
+		{ "lost_whole", stats->lost_whole },
 		{ "kicks", stats->kicks },
 		{ "forged", stats->forged },
 		{ "adopted", stats->adopted },

@@ -40,6 +40,7 @@ struct router_stats {
 	uint64_t second_retry; /* of these two, not the first of their request */
 	uint64_t lost_502;     /* answered 502 for a dead worker */
 	uint64_t lost_cut;     /* cut in the middle of a response */
+	uint64_t lost_whole;   /* the worker died after its last byte */
 	uint64_t slow_clients; /* ended for taking or sending nothing */
 	uint64_t timeouts;     /* workers reported for request_timeout */
 	uint64_t evicted;      /* idle connections closed for new ones */

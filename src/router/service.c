@@ -284,12 +284,31 @@ discard_head(struct request *request, uint64_t consumed)
 	return true;
 }
 
-enum fate { FATE_AGAIN, FATE_REPLAY, FATE_ERROR, FATE_CUT };
+enum fate { FATE_AGAIN, FATE_REPLAY, FATE_ERROR, FATE_CUT, FATE_WHOLE };
+
+/* Whether the client has all of the answer: as many bytes as the worker said
+ * it would have.  *done is what the worker did not come to say. */
+static bool
+is_whole(const struct request *request, uint64_t written, const struct tcp_sample *after,
+    struct lease_done *done)
+{
+	const struct connection *connection = request->connection;
+	uint64_t answer = generation_answer(request);
+
+	if (LEASE_ANSWER_BYTES(answer) != written)
+		return false;
+	done->status = (uint16_t)LEASE_ANSWER_STATUS(answer);
+	done->bytes = written;
+	if (LEASE_ANSWER_KEEP(answer) && connection->tracked &&
+	    connection->consumed == after->consumed)
+		done->flags = LEASE_DONE_KEEP;
+	return true;
+}
 
 /* What may be done for a request whose worker died: only what the kernel's
  * counts prove to be safe. */
 static enum fate
-fate_of(struct request *request)
+fate_of(struct request *request, struct lease_done *done)
 {
 	struct tcp_sample after;
 	uint64_t written, consumed;
@@ -299,7 +318,7 @@ fate_of(struct request *request)
 	written = after.written - request->before.written;
 	consumed = after.consumed - request->before.consumed;
 	if (written > 0)
-		return FATE_CUT;
+		return is_whole(request, written, &after, done) ? FATE_WHOLE : FATE_CUT;
 	if (request->retries >= request->service->settings.retries)
 		return FATE_ERROR;
 	if (consumed == 0)
@@ -315,9 +334,10 @@ void
 service_lost(struct request *request, bool taken, bool timed_out)
 {
 	struct router_stats *stats = &request->service->router->stats;
-	enum fate fate = taken ? fate_of(request) : FATE_AGAIN;
+	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_CLOSE };
+	enum fate fate = taken ? fate_of(request, &done) : FATE_AGAIN;
 
-	if (timed_out && fate != FATE_CUT)
+	if (timed_out && fate != FATE_CUT && fate != FATE_WHOLE)
 		fate = FATE_ERROR;
 	if (taken && request->retries > 0 && (fate == FATE_AGAIN || fate == FATE_REPLAY))
 		stats->second_retry++;
@@ -337,6 +357,11 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		stats->lost_502++;
 		refuse(request, timed_out ? 504 : 502,
 		    timed_out ? "the worker took too long" : "the worker died", 0);
+		break;
+	case FATE_WHOLE:
+		stats->lost_whole++;
+		connection_uncork(request->connection);
+		service_done(request, &done, 0);
 		break;
 	case FATE_CUT:
 		stats->lost_cut++;
