@@ -197,6 +197,50 @@ START_TEST(a_hot_worker_takes_one_lease_after_the_other)
 }
 END_TEST
 
+/* What the worker said its answer to text would be, and what the client got. */
+static void
+ck_assert_announced(const char *text, unsigned status)
+{
+	struct lease_done said;
+
+	request(text, LEASE_KEEP);
+	said = done();
+	ck_assert_uint_eq(LEASE_ANSWER_BYTES(slot()->answer), said.bytes);
+	ck_assert_uint_eq(LEASE_ANSWER_STATUS(slot()->answer), status);
+	ck_assert_uint_eq(LEASE_ANSWER_KEEP(slot()->answer),
+	    said.flags == LEASE_DONE_KEEP);
+	ck_assert_uint_eq(strlen(received(rig.client)), said.bytes);
+}
+
+START_TEST(the_length_of_an_answer_is_announced)
+{
+	ck_assert_announced(GET("/hello"), 200);
+	ck_assert_announced("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n", 200);
+	ck_assert_announced(GET("/file"), 200);
+	ck_assert_announced(GET("/empty"), 204);
+}
+END_TEST
+
+START_TEST(an_answer_that_breaks_off_is_shorter_than_announced)
+{
+	struct lease_done said;
+
+	request(GET("/half"), LEASE_KEEP);
+	said = done();
+	ck_assert_uint_eq(LEASE_ANSWER_BYTES(slot()->answer), said.bytes + 5);
+}
+END_TEST
+
+START_TEST(a_length_that_is_not_known_is_not_announced)
+{
+	request(GET("/hello"), LEASE_KEEP);
+	done();
+	request(GET("/stream"), LEASE_KEEP);
+	done();
+	ck_assert_uint_eq(slot()->answer, 0);
+}
+END_TEST
+
 void
 suite_contract(Suite *suite)
 {
@@ -205,7 +249,10 @@ suite_contract(Suite *suite)
 	    the_control_word_makes_a_busy_worker_look,
 	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
 	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
-	    the_title_says_what_the_worker_does, no_descriptor_is_left_behind);
+	    the_title_says_what_the_worker_does, no_descriptor_is_left_behind,
+	    the_length_of_an_answer_is_announced,
+	    an_answer_that_breaks_off_is_shorter_than_announced,
+	    a_length_that_is_not_known_is_not_announced);
 	CASE(suite, "the contract, hot", setup_hot, a_kick_is_ignored,
 	    a_hot_worker_takes_one_lease_after_the_other, stop_serves_what_is_queued);
 	CASE(suite, "a worker's start", NULL, nothing_is_taken_before_go,
