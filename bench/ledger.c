@@ -555,7 +555,7 @@ send_due(struct ledger *ledger)
 	uint64_t gap_ns = 1000000000 / ledger->rate, now = now_ns();
 	unsigned tried;
 
-	if (now - ledger->due_ns > 100000000)
+	if (ledger->due_ns + 100000000 < now)
 		ledger->due_ns = now - 100000000; /* too slow: not made up for */
 	for (tried = 0;
 	     ledger->due_ns <= now && tried < ledger->clients && may_ask(ledger);
