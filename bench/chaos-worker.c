@@ -179,7 +179,9 @@ answer(struct poold_request *req, void *arg)
 	before = ledger_count(chaos, id);
 	while (sleep_us > 0 && nanosleep(&nap, &nap) == -1 && errno == EINTR)
 		;
-	if (before < (unsigned)number(req, "times", 1000)) {
+	if (before >= (unsigned)number(req, "times", 1000))
+		where = NULL;
+	else {
 		if (where != NULL && strcmp(where, "done") != 0)
 			crash(chaos, id, size, where);
 		while (poold_param(req, "hang") != NULL)
