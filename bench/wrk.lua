@@ -12,8 +12,8 @@ end
 function done(summary, latency)
 	local e = summary.errors
 	io.write(string.format(
-	    "\nfigures: requests=%d duration=%d p50=%.0f p99=%.0f failed=%d\n",
-	    summary.requests, summary.duration,
+	    "\nfigures: requests=%d bytes=%.0f duration=%d p50=%.0f p99=%.0f failed=%d\n",
+	    summary.requests, summary.bytes, summary.duration,
 	    latency:percentile(50), latency:percentile(99),
 	    e.connect + e.read + e.write + e.status + e.timeout))
 end
