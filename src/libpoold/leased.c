@@ -22,6 +22,7 @@
 #include "common/lease.h"
 #include "common/msg.h"
 #include "libpoold/internal.h"
+#include "libpoold/lease_check.h"
 
 struct leased {
 	struct serve *serve;
@@ -183,64 +184,18 @@ leased_open(struct leased *l)
 	return 0;
 }
 
-static bool
-span_valid(const struct lease_msg *msg, struct lease_span span)
-{
-	/* A head ends with an empty line, so no span touches its end. */
-	return span.len == 0 || (uint32_t)span.off + span.len < msg->head_len;
-}
-
-static const struct lease_field *
-lease_fields(const struct lease_msg *msg)
-{
-	return (const struct lease_field *)((const char *)msg + msg->header_len);
-}
-
-static const char *
-lease_path(const struct lease_msg *msg)
-{
-	return (const char *)(lease_fields(msg) + msg->field_count);
-}
-
-/* Whether the message's lengths and offsets agree with its size. */
-static bool
-lease_valid(const struct lease_msg *msg, size_t len)
-{
-	const struct lease_field *fields;
-	size_t size;
-	uint16_t i;
-
-	if (msg->header_len < sizeof(*msg) || msg->header_len % 2 != 0 ||
-	    msg->field_count > LEASE_FIELDS_MAX || msg->path_len == 0 ||
-	    msg->path_len > LEASE_PATH_MAX || msg->prefix_len > msg->path_len ||
-	    msg->head_len == 0 || msg->head_len > LEASE_HEAD_MAX)
-		return false;
-	size = msg->header_len + msg->field_count * sizeof(*fields) + msg->path_len;
-	if (msg->flags & LEASE_REPLAY)
-		size += msg->head_len;
-	if (len != size || !span_valid(msg, msg->method) ||
-	    !span_valid(msg, msg->target) || !span_valid(msg, msg->query) ||
-	    !span_valid(msg, msg->host))
-		return false;
-	fields = lease_fields(msg);
-	for (i = 0; i < msg->field_count; i++)
-		if (!span_valid(msg, fields[i].name) || !span_valid(msg, fields[i].value))
-			return false;
-	return true;
-}
-
 /* Gets the head and makes the request of it; -1: the client left. */
 static int
 lease_open(struct leased *l, int fd)
 {
 	const struct lease_msg *msg = l->msg;
-	const char *path = lease_path(msg);
+	const char *path = lease_check_path(msg);
 	struct poold_request *req = l->serve->req;
 	struct request_index index = { .method = msg->method,
 		.target = msg->target,
 		.query = msg->query,
 		.host = msg->host,
-		.fields = lease_fields(msg),
+		.fields = lease_check_fields(msg),
 		.field_count = msg->field_count,
 		.body_len = msg->body_len,
 		.body_max = msg->body_max,
@@ -358,7 +313,7 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 	if (fd == -1 || truncated)
 		poold_log(NULL, "lease %llx came without its connection",
 		    (unsigned long long)msg->serial);
-	else if (!lease_valid(msg, len) ||
+	else if (!lease_check_valid(msg, len) ||
 	    (msg->type == LEASE_LEASE && msg->slot >= l->board.slot_count))
 		poold_log(NULL, "lease %llx was not understood",
 		    (unsigned long long)msg->serial);
