@@ -25,7 +25,9 @@ may_begin_line(const char *text)
 /*
  * How much of text to put on a line of at most max bytes, when not all of it
  * fits: up to a single space, which the line's end replaces, or, *glued, up to
- * a place within a word, where a backslash says that there is no space.
+ * any other place, where a backslash says that there is none.  No value has so
+ * many bytes in a row that may not begin a line (CONFIG_RUN_MAX) that there is
+ * no such place.
  */
 static size_t
 line_break(const char *text, size_t max, bool *glued)
@@ -37,8 +39,7 @@ line_break(const char *text, size_t max, bool *glued)
 			return n;
 	*glued = true;
 	for (size_t n = max - 1; n > 0; n--)
-		if (!is_blank(text[n - 1]) && text[n - 1] != '\\' &&
-		    may_begin_line(text + n))
+		if (may_begin_line(text + n))
 			return n;
 	return 0;
 }
@@ -62,7 +63,7 @@ pair_write(FILE *out, const char *name, const char *value)
 		size_t n = line_break(p, room, &glued);
 
 		if (n == 0)
-			break; /* a line full of backslashes or blanks */
+			break;
 		fprintf(out, "%.*s%s\n\t", (int)n, p, glued ? "\\" : "");
 		p += glued ? n : n + 1;
 	}

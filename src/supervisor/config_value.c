@@ -223,6 +223,9 @@ config_value_env_name(const char *text, char why[CONFIG_WHY_SIZE])
 		return refuse(why,
 		    "the name of a variable begins with a letter"
 		    " or '_'");
+	if (strlen(text) > CONFIG_ENV_NAME_MAX)
+		return refuse(why, "the name of a variable is longer than %d bytes",
+		    CONFIG_ENV_NAME_MAX);
 	for (const char *p = text; *p != '\0'; p++)
 		if (!isalnum((unsigned char)*p) && *p != '_')
 			return refuse(why,
@@ -301,6 +304,7 @@ static bool
 expanded_check(const char *text, char why[CONFIG_WHY_SIZE])
 {
 	bool space = true;
+	size_t run = 0;
 
 	if (strlen(text) > CONFIG_VALUE_MAX)
 		return refuse(why, "the value is longer than %d bytes", CONFIG_VALUE_MAX);
@@ -315,6 +319,11 @@ expanded_check(const char *text, char why[CONFIG_WHY_SIZE])
 			    "the value has a ';' behind white "
 			    "space, where a comment would begin");
 		space = *p == ' ' || *p == '\t';
+		run = space || *p == ';' || *p == '#' ? run + 1 : 0;
+		if (run > CONFIG_RUN_MAX)
+			return refuse(why,
+			    "the value has more than %d blanks, ';' or '#' in a row",
+			    CONFIG_RUN_MAX);
 	}
 	return true;
 }

@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_WHY_SIZE	   256
-#define CONFIG_NAME_MAX	   40	 /* bytes of a name of a section */
-#define CONFIG_VALUE_MAX   65536 /* bytes of a value, all lines together */
-#define CONFIG_NUMBER_SIZE 32	 /* a formatted number with its unit */
+#define CONFIG_WHY_SIZE	 256
+#define CONFIG_NAME_MAX	 40    /* bytes of a name of a section */
+#define CONFIG_VALUE_MAX 65536 /* bytes of a value, all lines together */
+/* Blanks, ';' and '#' in a row: a line that goes on with a value cannot begin
+ * with them, and a line of the dump must end somewhere. */
+#define CONFIG_RUN_MAX	    100
+#define CONFIG_ENV_NAME_MAX 80 /* bytes; leaves room on the dump's line */
+#define CONFIG_NUMBER_SIZE  32 /* a formatted number with its unit */
 
 /* A whole decimal number within [min, max]. */
 bool config_value_int(const char *text, int64_t min, int64_t max, int64_t *out,

@@ -764,6 +764,31 @@ START_TEST(a_dump_reads_back_to_the_same)
 }
 END_TEST
 
+/* Values with no single space to break them at. */
+START_TEST(a_dump_breaks_lines_anywhere)
+{
+	static const char *const parts[] = { "\\", "x  ", "$", "a=" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char value[900] = "x", *text;
+
+		for (int j = 0; j < 200; j++)
+			strlcat(value, parts[i], sizeof(value));
+		strlcat(value, "end", sizeof(value));
+		setenv("CHECK_LONG", value, 1);
+		load_good(LISTEN SERVICE "env.LONG = ${CHECK_LONG}\n");
+		ck_assert_str_eq(TAILQ_FIRST(&service("a")->env)->value, value);
+		text = dump_text();
+		config_free(config);
+		load_good(text);
+		ck_assert_str_eq(TAILQ_FIRST(&service("a")->env)->value, value);
+		config_free(config);
+		config = NULL;
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(a_dump_keeps_every_value)
 {
 	const struct config_env *env;
@@ -956,6 +981,7 @@ dump_case(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_dump_reads_back_to_the_same);
+	tcase_add_test(tc, a_dump_breaks_lines_anywhere);
 	tcase_add_test(tc, a_dump_keeps_every_value);
 	tcase_add_test(tc, the_text_of_a_service_tells_changes);
 	tcase_add_test(tc, the_manual_has_every_key_and_no_other);

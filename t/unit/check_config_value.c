@@ -283,6 +283,36 @@ START_TEST(variables_are_expanded)
 }
 END_TEST
 
+/* The dump could not break a longer run into lines. */
+START_TEST(a_hundred_blanks_and_comment_signs_in_a_row_are_all)
+{
+	char text[CONFIG_RUN_MAX + 4] = "x";
+	char *out;
+
+	for (const char *p = " \t;#"; *p != '\0'; p++) {
+		memset(text + 1, '#', CONFIG_RUN_MAX);
+		memset(text + 1, *p, CONFIG_RUN_MAX - 1);
+		strcpy(text + 1 + CONFIG_RUN_MAX, "y");
+		ck_assert_msg(config_value_expand(text, &out, why), "%s", why);
+		free(out);
+		strcpy(text + 1 + CONFIG_RUN_MAX, "#y");
+		ck_assert(!config_value_expand(text, &out, why));
+		ck_assert_ptr_nonnull(strstr(why, "in a row"));
+	}
+}
+END_TEST
+
+START_TEST(names_of_variables_are_bounded)
+{
+	char name[CONFIG_ENV_NAME_MAX + 2] = "";
+
+	memset(name, 'N', CONFIG_ENV_NAME_MAX);
+	ck_assert(config_value_env_name(name, why));
+	name[CONFIG_ENV_NAME_MAX] = 'N';
+	ck_assert(!config_value_env_name(name, why));
+}
+END_TEST
+
 static TCase *
 values_case(void)
 {
@@ -301,6 +331,8 @@ values_case(void)
 	tcase_add_test(tc, commands_are_split_and_joined);
 	tcase_add_test(tc, bad_commands_are_refused);
 	tcase_add_test(tc, variables_are_expanded);
+	tcase_add_test(tc, a_hundred_blanks_and_comment_signs_in_a_row_are_all);
+	tcase_add_test(tc, names_of_variables_are_bounded);
 	return tc;
 }
 
