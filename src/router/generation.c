@@ -369,7 +369,7 @@ generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pi
 	if (rest_fd != -1) {
 		rest_file_orphan(view->rest);
 		view->rest = rest_file_new(rest_fd,
-		    lease_worker_at(generation->board, worker));
+		    lease_worker_at(&generation->board, worker));
 	}
 	if (!view->ready)
 		generation->ready++;
