@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static inline char *
 fuzz_copy(const void *data, size_t size)
 {
-	char *copy = malloc(size > 0 ? size : 1);
+	char *copy = calloc(1, size > 0 ? size : 1);
 
 	FUZZ_CHECK(copy != NULL);
 	if (size > 0)
