@@ -251,6 +251,22 @@ is_late(struct generation *generation, const struct lease_done *done)
 	    ++generation->late_count <= generation->slot_count;
 }
 
+/* Notes that a process is reported; returns whether it was before.  Processes
+ * that are no workers (their children, perhaps) share one note. */
+static bool
+was_reported(struct generation *generation, pid_t pid)
+{
+	pid_t *note = &generation->stranger;
+	bool was;
+
+	for (uint32_t i = 0; i < generation->worker_count; i++)
+		if (generation->workers[i].pid == pid)
+			note = &generation->workers[i].reported;
+	was = *note == pid;
+	*note = pid;
+	return was;
+}
+
 static void
 forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 {
@@ -259,9 +275,8 @@ forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 	if (done->type == LEASE_DONE && is_late(generation, done))
 		return;
 	router->stats.forged++;
-	if (pid == generation->forger)
+	if (was_reported(generation, pid))
 		return; /* what it sent before it was killed */
-	generation->forger = pid;
 	log_warn("service %s: process %d sent DONE for a lease that does not "
 		 "exist (slot %u, serial %llx)",
 	    generation->service->name, (int)pid, done->slot,
@@ -476,8 +491,7 @@ generation_worker_gone(struct generation *generation, uint32_t worker, bool time
 		return;
 	generation_worker_leaving(generation, worker);
 	drain_done(generation); /* while its pid and its memfd are known */
-	if (generation->forger == generation->workers[worker].pid)
-		generation->forger = 0; /* its number may come back */
+	generation->workers[worker].reported = 0; /* its number may come back */
 	generation->workers[worker].pid = 0;
 	rest_file_orphan(generation->workers[worker].rest);
 	generation->workers[worker].rest = NULL;

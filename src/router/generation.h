@@ -23,6 +23,7 @@ struct worker_view {
 	pid_t pid;		/* 0: the slot is empty */
 	bool ready;		/* takes leases */
 	struct rest_file *rest; /* its memfd; NULL: none */
+	pid_t reported;		/* its pid, once it has sent a wrong DONE */
 };
 
 struct generation {
@@ -46,7 +47,7 @@ struct generation {
 	uint64_t taken_sequence;       /* highest known to be taken */
 	uint64_t mean_ns;	       /* service time, moving average */
 	struct loop_timer check_timer; /* unclaimed leases */
-	pid_t forger;	     /* the last process that was reported so; 0: none */
+	pid_t stranger;		       /* no worker, reported for a wrong DONE; 0: none */
 	uint32_t late_count; /* DONEs for leases of earlier routers that are over */
 	bool orphans;	     /* a worker died and a lease may have been its own */
 	bool retiring;	     /* say RETIRED when nothing waits for it */
