@@ -94,6 +94,23 @@ refuse(struct request *request, unsigned status, const char *detail, pid_t pid)
 }
 
 /*
+ * Whether as much was read from the connection as its requests so far had.
+ * Bytes that come between the two looks of a sample make it too small, or too
+ * large when the looks are taken in the other order: the truth lies between.
+ */
+static bool
+is_in_step(const struct connection *connection, const struct tcp_sample *before)
+{
+	struct tcp_sample after;
+
+	if (before->consumed == connection->consumed)
+		return true;
+	return tcp_sample_after(connection->io.fd, &after) &&
+	    (int64_t)(connection->consumed - before->consumed) >= 0 &&
+	    (int64_t)(after.consumed - connection->consumed) >= 0;
+}
+
+/*
  * At the lease: what the kernel says about the socket.  A worker that read
  * more or less than its request has left the connection where no next request
  * can be trusted to begin.
@@ -108,8 +125,11 @@ sample(struct request *request)
 	if (!request->sampled || request->counted)
 		return true;
 	request->counted = true;
-	if (connection->tracked && connection->consumed != request->before.consumed)
-		return false;
+	if (connection->tracked) {
+		if (!is_in_step(connection, &request->before))
+			return false;
+		request->before.consumed = connection->consumed;
+	}
 	connection->tracked = request->msg.body_len != LEASE_BODY_CHUNKED;
 	connection->consumed = request->before.consumed + request->msg.head_len +
 	    request->msg.body_len;
