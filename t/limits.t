@@ -47,7 +47,7 @@ sub counters {
 
 	my @busy = map { $poold->client } 1 .. 10;
 	$poold->mark;
-	$_->request('GET', '/?sleep_ms=300') for @busy;
+	$_->request('GET', '/?sleep_ms=1200') for @busy;
 	my $late = $poold->client;
 	$late->request('GET', '/');
 	ok($poold->wait_log(qr/max_connections is reached/),
