@@ -294,6 +294,18 @@ lease_own(struct leased *l)
 	state_set(l, LEASE_WORKER_BUSY);
 }
 
+/* How long the lease has been ours, at least 1: 0 would mean not told. */
+static uint32_t
+service_us(const struct leased *l)
+{
+	uint64_t us = (util_now_ns() -
+			  atomic_load_explicit(&l->me->started_ns,
+			      memory_order_relaxed)) /
+	    1000;
+
+	return us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 /* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
 static void
 lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
@@ -323,6 +335,7 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 	 * another worker. */
 	if (fd != -1)
 		close(fd);
+	done.service_us = service_us(l);
 	while (msg_send(sock, &done, sizeof(done), 0) == -1) {
 		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
 			continue;

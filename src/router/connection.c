@@ -23,6 +23,7 @@
 
 #define LINGER_TIMEOUT_NS (2000 * MS_NS)
 #define LINGER_MAX	  (64 * 1024)	/* bytes discarded, then no more are read */
+#define WATCH_AFTER_NS	  (5 * MS_NS)	/* waiting: then hear of a reset */
 #define DRAIN_LINGER_NS	  (500 * MS_NS) /* idle when the router drains */
 
 static const uint32_t TCP_READ = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
@@ -334,6 +335,11 @@ queue_timed_out(struct connection *connection)
 {
 	struct request *request = connection->request;
 
+	if (connection->router->loop.now_ns < connection->wait_until_ns) {
+		arm(connection, TCP_WATCH);
+		connection_set_deadline(connection, connection->wait_until_ns);
+		return;
+	}
 	service_withdraw(request->service, request);
 	access_log_request(connection->router, request, 503, 0, 0,
 	    connection->router->loop.now_ns);
@@ -449,11 +455,15 @@ void
 connection_wait(struct connection *connection, struct request *request,
     uint64_t deadline_ns)
 {
+	uint64_t watch_ns;
+
 	connection->request = request;
 	connection->state = CONNECTION_WAITING;
-	connection_set_deadline(connection, deadline_ns);
-	if (!connection->is_unix)
-		arm(connection, TCP_WATCH);
+	connection->wait_until_ns = deadline_ns;
+	/* most waits are over before it is worth a system call to watch */
+	watch_ns = connection->router->loop.now_ns + WATCH_AFTER_NS;
+	connection_set_deadline(connection,
+	    !connection->is_unix && watch_ns < deadline_ns ? watch_ns : deadline_ns);
 }
 
 void

@@ -45,6 +45,7 @@ struct connection {
 	struct loop_io io;
 	struct loop_timer timer;
 	uint64_t deadline_ns;	       /* the timer may fire earlier; 0: none */
+	uint64_t wait_until_ns;	       /* WAITING */
 	uint64_t head_deadline_ns;     /* of the incomplete head */
 	uint64_t consumed;	       /* bytes read from it when its requests so far are
 			       * answered; valid when tracked */

@@ -2,10 +2,8 @@
 #include "router/generation.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,8 +16,8 @@
 #include "router/listener.h"
 #include "router/router.h"
 #include "router/service.h"
+#include "router/settle.h"
 
-#define UNCLAIMED_NS (5 * MS_NS) /* then a worker that says idle is kicked */
 /* Leases beyond what workers can answer at once are sent ahead while requests
  * are short: as many as are answered within so long, so that a busy worker
  * finds its next one without waiting for us. */
@@ -36,10 +34,9 @@ slot_of(struct generation *generation, const struct request *request)
 	return lease_slot_at(&generation->board, request->msg.slot);
 }
 
-/* The worker that received the lease; UINT32_MAX: nobody, as far as is known.
- * Workers write this word: it is compared, never used as an index unchecked. */
-static uint32_t
-owner_of(struct generation *generation, const struct request *request)
+/* Workers write this word: it is compared, never used as an index unchecked. */
+uint32_t
+generation_owner_of(struct generation *generation, const struct request *request)
 {
 	uint64_t owner = atomic_load_explicit(&slot_of(generation, request)->owner,
 	    memory_order_acquire);
@@ -67,25 +64,25 @@ generation_answer(const struct request *request)
 	struct generation *generation = request->generation;
 
 	/* without an owner the word may be that of an earlier lease */
-	if (owner_of(generation, request) == UINT32_MAX)
+	if (generation_owner_of(generation, request) == UINT32_MAX)
 		return 0;
 	return atomic_load_explicit(&slot_of(generation, request)->answer,
 	    memory_order_acquire);
 }
 
-static uint32_t
-worker_state(struct generation *generation, uint32_t worker)
+uint32_t
+generation_worker_state(struct generation *generation, uint32_t worker)
 {
 	return atomic_load_explicit(&lease_worker_at(&generation->board, worker)->state,
 	    memory_order_acquire);
 }
 
-static bool
-any_worker_is(struct generation *generation, uint32_t state)
+bool
+generation_any_worker_is(struct generation *generation, uint32_t state)
 {
 	for (uint32_t i = 0; i < generation->worker_count; i++)
 		if (generation->workers[i].pid != 0 &&
-		    worker_state(generation, i) == state)
+		    generation_worker_state(generation, i) == state)
 			return true;
 	return false;
 }
@@ -132,8 +129,8 @@ end_detached(struct generation *generation, const struct request *request)
 	listeners_resume(generation->router);
 }
 
-static void
-end_lost(struct generation *generation, struct request *request, bool taken,
+void
+generation_end_lost(struct generation *generation, struct request *request, bool taken,
     bool timed_out)
 {
 	remove_lease(generation, request);
@@ -212,7 +209,7 @@ generation_lease(struct generation *generation, struct request *request)
 			    strerror(errno));
 		else if (!loop_timer_is_set(&generation->check_timer))
 			loop_timer_set(&router->loop, &generation->check_timer,
-			    router->loop.now_ns + UNCLAIMED_NS);
+			    router->loop.now_ns + SETTLE_UNCLAIMED_NS);
 		return -1;
 	}
 	atomic_store_explicit(&slot_of(generation, request)->state, LEASE_SLOT_SENT,
@@ -224,7 +221,7 @@ generation_lease(struct generation *generation, struct request *request)
 	connection_leased(request->connection);
 	if (!loop_timer_is_set(&generation->check_timer))
 		loop_timer_set(&router->loop, &generation->check_timer,
-		    router->loop.now_ns + UNCLAIMED_NS);
+		    router->loop.now_ns + SETTLE_UNCLAIMED_NS);
 	return 0;
 }
 
@@ -285,11 +282,17 @@ forged(struct generation *generation, const struct lease_done *done, pid_t pid)
 }
 
 static void
-update_mean(struct generation *generation, const struct request *request)
+update_mean(struct generation *generation, const struct request *request,
+    const struct lease_done *done)
 {
 	uint64_t now_ns = generation->router->loop.now_ns;
 	uint64_t taken_ns = generation_taken_ns(request);
 	uint64_t took_ns = now_ns > taken_ns ? now_ns - taken_ns : 0;
+	uint64_t told_ns = (uint64_t)done->service_us * 1000;
+
+	/* ours has the time in it that DONE waited to be read */
+	if (told_ns > 0 && told_ns < took_ns)
+		took_ns = told_ns;
 
 	generation->mean_ns = (generation->mean_ns * 7 + took_ns) / 8;
 }
@@ -308,7 +311,7 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 		return;
 	}
 	if (request->connection != NULL)
-		update_mean(generation, request);
+		update_mean(generation, request, done);
 	if ((done->flags & LEASE_DONE_DETACHED) && request->connection != NULL) {
 		/* the worker is busy until it says DONE once more */
 		service_detached(request, done, sender);
@@ -411,79 +414,6 @@ generation_worker_leaving(struct generation *generation, uint32_t worker)
 	generation->ready--;
 }
 
-/* Lost wake-ups: a wake-up given to a worker that died or was stopped before
- * it received is not passed on by the kernel. */
-static void
-kick(struct generation *generation)
-{
-	struct lease_signal signal = { .type = LEASE_KICK };
-
-	generation->router->stats.kicks++;
-	msg_send(generation->queue_fd, &signal, sizeof(signal), MSG_DONTWAIT);
-}
-
-static bool
-queue_is_empty(struct generation *generation)
-{
-	int unread;
-
-	return ioctl(generation->queue_fd, SIOCOUTQ, &unread) == 0 && unread == 0;
-}
-
-static void
-note_taken(struct generation *generation)
-{
-	struct request *request;
-
-	TAILQ_FOREACH (request, &generation->leases, entry)
-		if (owner_of(generation, request) != UINT32_MAX &&
-		    request->msg.sequence > generation->taken_sequence)
-			generation->taken_sequence = request->msg.sequence;
-}
-
-/*
- * Leases that left the queue but that nobody owns were taken by a worker that
- * died between recvmsg and its word in the slot: unless one that lives is
- * between the two right now.  Then it is looked at again soon.
- *
- * The order of the looks matters: what was received when the queue was looked
- * at has an owner by the time the owners are read, or a worker that was TAKING
- * in between.
- */
-static void
-settle_orphans(struct generation *generation)
-{
-	struct request *request, *next;
-	uint64_t taken_sequence;
-	bool empty, taking;
-
-	note_taken(generation);
-	taken_sequence = generation->taken_sequence;
-	empty = queue_is_empty(generation);
-	taking = any_worker_is(generation, LEASE_WORKER_TAKING);
-	generation->orphans = false;
-	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next) {
-		if (owner_of(generation, request) != UINT32_MAX)
-			continue;
-		/* it may lie in the queue still; a later one that is taken will
-		 * tell */
-		if (taking || (!empty && request->msg.sequence >= taken_sequence))
-			generation->orphans = true;
-		else
-			end_lost(generation, request, true, false);
-	}
-}
-
-static void
-settle_owned(struct generation *generation, uint32_t worker, bool timed_out)
-{
-	struct request *request, *next;
-
-	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next)
-		if (owner_of(generation, request) == worker)
-			end_lost(generation, request, true, timed_out);
-}
-
 void
 generation_worker_gone(struct generation *generation, uint32_t worker, bool timed_out)
 {
@@ -495,89 +425,8 @@ generation_worker_gone(struct generation *generation, uint32_t worker, bool time
 	generation->workers[worker].pid = 0;
 	rest_file_orphan(generation->workers[worker].rest);
 	generation->workers[worker].rest = NULL;
-	settle_owned(generation, worker, timed_out);
-	settle_orphans(generation);
-	if (generation->lease_count > 0)
-		kick(generation);
+	settle_worker(generation, worker, timed_out);
 	service_pump(generation->service);
-}
-
-/* --- workers past their time ------------------------------------------- */
-
-static void
-report(const struct request *request, uint32_t worker)
-{
-	struct generation *generation = request->generation;
-	char buf[sizeof(struct role_stuck) + ROLE_LINE_MAX];
-	struct role_stuck role = { .type = ROLE_STUCK,
-		.generation = generation->id,
-		.worker = worker,
-		.pid = generation->workers[worker].pid,
-		.slot = request->msg.slot,
-		.serial = request->msg.serial };
-	const struct lease_msg *msg = &request->msg;
-	size_t from = msg->method.off;
-	size_t to = (size_t)msg->target.off + msg->target.len;
-
-	role.line_len = (uint32_t)(to - from < ROLE_LINE_MAX ? to - from : ROLE_LINE_MAX);
-	memcpy(buf, &role, sizeof(role));
-	memcpy(buf + sizeof(role), request_head(request) + from, role.line_len);
-	generation->router->stats.timeouts++;
-	channel_send(&generation->router->supervisor, buf, sizeof(role) + role.line_len,
-	    NULL, 0);
-}
-
-void
-generation_report_stuck(const struct request *request)
-{
-	struct generation *generation = request->generation;
-	uint32_t owner = owner_of(generation, request);
-
-	if (owner < generation->worker_count && generation->workers[owner].pid != 0) {
-		report(request, owner);
-		return;
-	}
-	/* taken, but by whom?  One that is stopped between recvmsg and its
-	 * word in the slot */
-	note_taken(generation);
-	if (!queue_is_empty(generation) &&
-	    request->msg.sequence >= generation->taken_sequence)
-		return;
-	for (uint32_t i = 0; i < generation->worker_count; i++)
-		if (generation->workers[i].pid != 0 &&
-		    worker_state(generation, i) == LEASE_WORKER_TAKING)
-			report(request, i);
-}
-
-/* --- leases that nobody claims ----------------------------------------- */
-
-static bool
-has_unclaimed(struct generation *generation, uint64_t before_ns)
-{
-	struct request *request;
-
-	TAILQ_FOREACH (request, &generation->leases, entry)
-		if (request->leased_ns <= before_ns &&
-		    owner_of(generation, request) == UINT32_MAX)
-			return true;
-	return false;
-}
-
-static void
-on_check(void *owner)
-{
-	struct generation *generation = owner;
-	struct loop *loop = &generation->router->loop;
-
-	if (has_unclaimed(generation, loop->now_ns - UNCLAIMED_NS) &&
-	    any_worker_is(generation, LEASE_WORKER_IDLE))
-		kick(generation);
-	if (generation->orphans)
-		settle_orphans(generation);
-	service_pump(generation->service);
-	if (generation->orphans || has_unclaimed(generation, UINT64_MAX))
-		loop_timer_set(loop, &generation->check_timer,
-		    loop->now_ns + UNCLAIMED_NS);
 }
 
 /* --- life -------------------------------------------------------------- */
@@ -637,7 +486,7 @@ adopt_leases(struct generation *generation)
 	generation->orphans = generation->lease_count > 0;
 	if (generation->orphans)
 		loop_timer_set(&generation->router->loop, &generation->check_timer,
-		    generation->router->loop.now_ns + UNCLAIMED_NS);
+		    generation->router->loop.now_ns + SETTLE_UNCLAIMED_NS);
 }
 
 static void
@@ -669,7 +518,7 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	generation->done = (struct loop_io){ .fd = fds[1],
 		.fn = on_done,
 		.owner = generation };
-	generation->check_timer.fn = on_check;
+	generation->check_timer.fn = settle_check;
 	generation->check_timer.owner = generation;
 	generation->mean_ns = SHORT_SERVICE_NS;
 	TAILQ_INIT(&generation->leases);
@@ -746,7 +595,7 @@ generation_forget(struct generation *generation)
 		service->generation = NULL;
 	while ((request = TAILQ_FIRST(&generation->leases)) != NULL) {
 		/* in the queue still: nobody took it */
-		end_lost(generation, request, false, false);
+		generation_end_lost(generation, request, false, false);
 	}
 	TAILQ_REMOVE(&generation->router->generations, generation, entry);
 	generation_free(generation);

@@ -81,9 +81,6 @@ uint64_t generation_taken_ns(const struct request *request);
 /* What the worker said the whole answer would be (LEASE_ANSWER); 0: nothing. */
 uint64_t generation_answer(const struct request *request);
 
-/* A worker is past request_timeout with this lease: tells the supervisor. */
-void generation_report_stuck(const struct request *request);
-
 void generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid,
     int rest_fd);
 /* The memfd of the worker with this pid, or NULL. */
@@ -94,6 +91,19 @@ void generation_worker_leaving(struct generation *generation, uint32_t worker);
  * not yet known whose they were, as soon as it is. */
 void generation_worker_gone(struct generation *generation, uint32_t worker,
     bool timed_out);
+/* For settle.c: */
+
+/* The worker that received the lease; UINT32_MAX: nobody, as far as is known. */
+uint32_t generation_owner_of(struct generation *generation,
+    const struct request *request);
+/* What a worker says of itself (enum lease_worker_state); whether any does. */
+uint32_t generation_worker_state(struct generation *generation, uint32_t worker);
+bool generation_any_worker_is(struct generation *generation, uint32_t state);
+/* The lease is over without DONE.  taken: by a worker that died; else it came
+ * back from the queue. */
+void generation_end_lost(struct generation *generation, struct request *request,
+    bool taken, bool timed_out);
+
 /* Asks for RETIRED once nothing will be sent any more. */
 void generation_retire(struct generation *generation);
 

@@ -11,6 +11,7 @@
 #include "router/request.h"
 #include "router/router.h"
 #include "router/service.h"
+#include "router/settle.h"
 #include "router/tcp.h"
 
 /* A worker that was reported is looked at again after so long, should it have
@@ -118,7 +119,7 @@ watch_lease(struct connection *connection)
 
 	if (now_ns >= worker_deadline_ns(request)) {
 		request->reported_ns = now_ns;
-		generation_report_stuck(request);
+		settle_report_stuck(request);
 	}
 	if (!connection->ended && client_is_slow(connection))
 		end_client(connection);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Leases that something went wrong with: their worker died, nobody claims them,
+ * or their worker takes too long.
+ */
+#ifndef ROUTER_SETTLE_H
+#define ROUTER_SETTLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/util.h"
+
+struct generation;
+struct request;
+
+/* A lease that nobody has claimed for so long, while a worker says that it is
+ * idle, is told of again (KICK). */
+#define SETTLE_UNCLAIMED_NS (5 * MS_NS)
+
+/* A worker was reaped, and all that it said was read: its leases are retried or
+ * ended.  Those of which it cannot be told yet are looked at again by
+ * settle_check. */
+void settle_worker(struct generation *generation, uint32_t worker, bool timed_out);
+/* The generation's check_timer. */
+void settle_check(void *generation);
+/* A worker is past request_timeout with this lease: tells the supervisor. */
+void settle_report_stuck(const struct request *request);
+
+#endif
