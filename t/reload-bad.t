@@ -36,13 +36,13 @@ sub refused {
 	$poold->reload;
 	ok($poold->wait_log($pattern, 2), "$name: the log says why")
 	    or diag $poold->log_text($poold->{log_mark});
-	is(join(' ', $poold->workers), "@workers", '... and the workers stay');
 	is($poold->get('/a')->status, 200, '... and serve');
 	is($poold->get('/new')->status, 404, '... and nothing new does');
 	eventually {
 		my %children = $poold->children;
 		keys %children == 1 + @workers;
 	} 5, '... and no process of the attempt remains';
+	is(join(' ', $poold->workers), "@workers", '... and the workers stay');
 }
 
 refused('a syntax error', "$good\n[service\n", qr/poold\.ini:\d+/);
