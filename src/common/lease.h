@@ -124,15 +124,15 @@ enum lease_done_flag {
 };
 
 struct lease_done {
-	uint16_t type;	 /* LEASE_DONE */
-	uint16_t status; /* of the response, 0 when there was none */
-	uint32_t flags;	 /* enum lease_done_flag; one of the four */
-	uint64_t serial; /* as in the lease */
-	uint32_t slot;	 /* as in the lease */
+	uint16_t type;	     /* LEASE_DONE */
+	uint16_t status;     /* of the response, 0 when there was none */
+	uint32_t flags;	     /* enum lease_done_flag; one of the four */
+	uint64_t serial;     /* as in the lease */
+	uint32_t slot;	     /* as in the lease */
 	uint32_t service_us; /* from taking the lease to this; 0: not told */
-	uint64_t bytes;	   /* of the response, head included; for logs only */
-	uint64_t rest_off; /* where in fd 7 the rest of the response lies */
-	uint64_t rest_len; /* 0: it was all written to the client */
+	uint64_t bytes;	     /* of the response, head included; for logs only */
+	uint64_t rest_off;   /* where in fd 7 the rest of the response lies */
+	uint64_t rest_len;   /* 0: it was all written to the client */
 };
 
 /* READY, GO, STOP and KICK. */
