@@ -69,6 +69,19 @@ route = /new
 command = \@bin\@/crash
 start_timeout = 2s
 INI
+chmod 0755, $poold->write_file('unloadable', <<'SH');
+#!/bin/sh
+echo "error while loading shared libraries: libmissing.so.1" >&2
+exit 127
+SH
+refused('a program whose library is missing', <<"INI",
+$good
+[service new]
+route = /new
+command = \@conf\@/unloadable
+start_timeout = 2s
+INI
+    qr/\bnew\b.*could not be loaded.*names the shared library/);
 {
 	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
 	    LocalPort => 0, ReuseAddr => 1) or die "listen: $@";
