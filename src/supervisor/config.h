@@ -24,7 +24,7 @@ struct config_origin {
  * Where each key of a section stands, by its index in the key table (see
  * config_keys.h).  file is NULL for a key that was not given.
  */
-#define CONFIG_KEYS_MAX 64
+#define CONFIG_KEYS_MAX 160
 
 struct config_string {
 	char *value;

@@ -61,6 +61,13 @@ contract_open(struct contract *c)
 	if (c->board == MAP_FAILED)
 		exit(71);
 	memcpy(&c->layout, c->board, sizeof(c->layout));
+	/* a hostile neighbour may just have written over it */
+	if (c->layout.magic != LEASE_MAGIC || c->layout.worker_off % 64 != 0 ||
+	    c->layout.worker_size != sizeof(struct lease_worker) ||
+	    c->layout.slot_off % 64 != 0 ||
+	    c->layout.slot_size != sizeof(struct lease_slot) ||
+	    c->layout.size != (uint64_t)st.st_size)
+		exit(71);
 	c->worker = (uint32_t)atoi(slot);
 	c->me = (struct lease_worker *)((char *)c->board + c->layout.worker_off +
 	    (size_t)c->worker * c->layout.worker_size);
