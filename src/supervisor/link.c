@@ -209,7 +209,7 @@ send_pool(struct link *link, struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		struct worker *worker = &pool->workers[i];
 
-		if (worker->state == WORKER_RUNNING || worker->state == WORKER_STOPPING ||
+		if (worker_is_going(worker) || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_READY);
 		if (worker->state == WORKER_STOPPING || worker->state == WORKER_KILLED)

@@ -298,6 +298,13 @@ do_spawn(struct worker *worker)
 	supervisor_title_touch(pool->supervisor);
 }
 
+/* There is none yet: every worker that is ready is healthy. */
+static void
+do_check(struct worker *worker)
+{
+	worker_event(worker, WORKER_ON_PASSED);
+}
+
 static void
 do_go(struct worker *worker)
 {
@@ -505,9 +512,15 @@ worker_event(struct worker *worker, enum worker_event event)
 	case WORKER_DO_SPAWN:
 		do_spawn(worker);
 		break;
+	case WORKER_DO_CHECK:
+		do_check(worker);
+		break;
 	case WORKER_DO_GO:
 		do_go(worker);
 		break;
+	case WORKER_DO_SUCCEED:
+		break; /* nobody asks for it yet */
+	case WORKER_DO_STOP_SICK:
 	case WORKER_DO_STOP:
 		do_stop(worker, was);
 		break;

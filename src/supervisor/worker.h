@@ -40,6 +40,13 @@ void worker_event(struct worker *worker, enum worker_event event);
 /* Sends a signal to the process, if there is one. */
 void worker_signal(struct worker *worker, int sig);
 
+/* Whether it was told GO and nothing since. */
+static inline bool
+worker_is_going(const struct worker *worker)
+{
+	return worker->state == WORKER_RUNNING || worker->state == WORKER_OUTGOING;
+}
+
 void worker_init(struct worker *worker, struct pool *pool, uint32_t slot);
 
 #endif
