@@ -42,6 +42,7 @@ enum role_type {
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
 	ROLE_DRAINED,	/* role_id 0 */
+	ROLE_LOAD,	/* role_load */
 };
 
 struct role_id {
@@ -100,6 +101,7 @@ struct service_settings {
 	uint64_t body_buffer;	/* bytes; 0: no gate */
 	uint64_t max_body;	/* bytes */
 	uint32_t retries;
+	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
 };
 
 struct role_generation {
@@ -152,6 +154,14 @@ struct role_stuck {
 	char line[];
 };
 #define ROLE_LINE_MAX 512
+
+/* The queue of a service, told while something waits in it, and once when
+ * nothing does any more. */
+struct role_load {
+	uint32_t type;
+	uint32_t generation; /* that serves */
+	uint32_t queued;
+};
 
 enum role_logs_flag {
 	ROLE_LOGS_LOG = 1,

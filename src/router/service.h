@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "common/lease.h"
+#include "common/loop.h"
 #include "common/roles.h"
 #include "router/request.h"
 
@@ -26,7 +27,9 @@ struct service {
 	struct requests fifo;
 	uint32_t queued;
 	struct service_settings settings;
-	bool routed; /* some route leads here */
+	struct loop_timer load_timer; /* when the queue is told next */
+	uint32_t load_told;	      /* its length when it was told last */
+	bool routed;		      /* some route leads here */
 };
 
 /* The service of this name, made if there is none. */

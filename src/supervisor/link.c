@@ -108,6 +108,7 @@ settings_of(const struct config_service *config)
 		.body_buffer = (uint64_t)config->body_buffer,
 		.max_body = (uint64_t)config->max_body,
 		.retries = (uint32_t)config->retries,
+		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
 	};
 }
 
@@ -282,6 +283,16 @@ on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 }
 
 static void
+on_load(struct link *link, const struct role_load *role)
+{
+	struct pool *pool = service_find_pool(&link->supervisor->services,
+	    role->generation);
+
+	if (pool != NULL)
+		strength_report(pool, role->queued);
+}
+
+static void
 on_retired(struct link *link, const struct role_id *role)
 {
 	struct pool *pool = service_find_pool(&link->supervisor->services, role->id);
@@ -306,6 +317,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_kill(link, buf);
 	else if (role->type == ROLE_STUCK && len >= sizeof(struct role_stuck))
 		on_stuck(link, buf, len);
+	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
+		on_load(link, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

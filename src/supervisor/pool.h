@@ -14,6 +14,7 @@
 #include "common/lease.h"
 #include "supervisor/config.h"
 #include "supervisor/life.h"
+#include "supervisor/strength.h"
 #include "supervisor/worker.h"
 
 struct plan;
@@ -38,10 +39,11 @@ struct pool {
 	int board_fd;
 	struct lease_board board;
 	struct worker *workers;
-	uint32_t worker_count;
-	uint32_t ready_count; /* RUNNING */
-	bool was_ready;	      /* all of them at once, some time */
-	bool held;	      /* not to be freed while its workers are walked */
+	uint32_t worker_count; /* slots: see strength.h for how many are used */
+	struct strength strength;
+	uint64_t memory_looked_ns; /* see recycle.c */
+	bool was_ready;		   /* as many as there should be, some time */
+	bool held;		   /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);
 

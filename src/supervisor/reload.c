@@ -199,8 +199,7 @@ all_ready(struct supervisor *supervisor)
 	struct pool *pool;
 
 	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((pool = starting_pool(service)) != NULL &&
-		    pool->ready_count < pool->worker_count)
+		if ((pool = starting_pool(service)) != NULL && !strength_is_reached(pool))
 			return false;
 	return true;
 }

@@ -20,6 +20,7 @@
 #include "supervisor/access.h"
 #include "supervisor/environment.h"
 #include "supervisor/pool.h"
+#include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
 
 #define YOUNG_NS	(1000 * MS_NS) /* a death before this age counts */
@@ -319,7 +320,7 @@ do_go(struct worker *worker)
 		msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
 		tell_router(worker, ROLE_READY);
 	}
-	worker->pool->ready_count++;
+	recycle_begin(worker);
 	pool_worker_ready(worker->pool);
 }
 
@@ -439,8 +440,6 @@ do_bury(struct worker *worker)
 	close_io(worker, &worker->control);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
-	if (worker->ready_ns != 0)
-		worker->pool->ready_count--;
 	/* old enough: what killed it says nothing about the next one */
 	if (worker->ready_ns != 0 && now_ns - worker->ready_ns >= YOUNG_NS)
 		worker->failures = 0;
@@ -473,11 +472,12 @@ back_off_ns(const struct worker *worker)
 static void
 do_replace(struct worker *worker)
 {
-	if (!pool_wants_workers(worker->pool)) {
+	if (!pool_wants_workers(worker->pool) || !strength_needs_another(worker->pool)) {
+		worker->failures = 0;
 		worker_event(worker, WORKER_ON_STOP);
 		return;
 	}
-	worker->failures++;
+	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
 		worker_event(worker, WORKER_ON_START);
 		return;
@@ -519,10 +519,14 @@ worker_event(struct worker *worker, enum worker_event event)
 		do_go(worker);
 		break;
 	case WORKER_DO_SUCCEED:
-		break; /* nobody asks for it yet */
-	case WORKER_DO_STOP_SICK:
+		strength_review(worker->pool);
+		break;
 	case WORKER_DO_STOP:
 		do_stop(worker, was);
+		break;
+	case WORKER_DO_STOP_SICK:
+		do_stop(worker, was);
+		strength_review(worker->pool);
 		break;
 	case WORKER_DO_KILL_LATE:
 		do_kill(worker, "it was not ready within start_timeout");
@@ -543,7 +547,8 @@ worker_event(struct worker *worker, enum worker_event event)
 		break;
 	case WORKER_DO_RELEASE:
 		loop_timer_clear(loop_of(worker), &worker->timer);
-		pool_check_empty(worker->pool);
+		/* one that waits for a slot gets this; and an empty pool ends */
+		strength_review(worker->pool);
 		break;
 	case WORKER_DO_BACK_OFF:
 		do_back_off(worker);
