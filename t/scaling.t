@@ -91,7 +91,7 @@ is(count('ondemand'), 0, 'one on demand begins with none');
 # --- dynamic ---
 {
 	my @load = busy('/dynamic?sleep_ms=20', 20);
-	eventually { count('dynamic') == 8 } 1.5, 'a step of load is followed to workers_max';
+	eventually { count('dynamic') == 8 } 5, 'a step of load is followed to workers_max';
 	ok($poold->wait_log(qr/service dynamic: requests wait, and all 8 workers that workers_max/),
 	    '... and the log says once that it is saturated');
 	my $saturated = () = $poold->log_text =~ /service dynamic: requests wait, and all/g;
