@@ -31,6 +31,8 @@ enum role_type {
 	ROLE_LEAVING,	 /* role_worker: it was told to stop */
 	ROLE_GONE,	 /* role_worker: it was reaped */
 	ROLE_RETIRE,	 /* role_id: send nothing more to this generation */
+	ROLE_SHARE,	 /* role_id: it takes what its successor has no room for */
+	ROLE_UNSHARE,	 /* role_id: not any more */
 	ROLE_FORGET,	 /* role_id: its last worker was reaped */
 	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
 	ROLE_LIMITS,	 /* role_limits */

@@ -177,14 +177,25 @@ sample(struct request *request)
 	return true;
 }
 
+/* Who takes the next request; NULL: nobody has room. */
+static struct generation *
+with_room(const struct service *service)
+{
+	if (service->generation != NULL && generation_has_room(service->generation))
+		return service->generation;
+	if (service->sharer != NULL && generation_has_room(service->sharer))
+		return service->sharer;
+	return NULL;
+}
+
 enum lease_try { LEASED, NO_ROOM, ENDED };
 
 static enum lease_try
 try_lease(struct service *service, struct request *request)
 {
-	struct generation *generation = service->generation;
+	struct generation *generation = with_room(service);
 
-	if (generation == NULL || !generation_has_room(generation))
+	if (generation == NULL)
 		return NO_ROOM;
 	if (!sample(request)) {
 		service->router->stats.out_of_step++;
@@ -221,7 +232,7 @@ service_pump(struct service *service)
 	struct request *request;
 
 	while ((request = TAILQ_FIRST(&service->fifo)) != NULL &&
-	    service->generation != NULL && generation_has_room(service->generation)) {
+	    with_room(service) != NULL) {
 		dequeue(service, request);
 		if (try_lease(service, request) == NO_ROOM) {
 			service_put_back(service, request);
@@ -239,6 +250,13 @@ service_switch(struct service *service, struct generation *generation)
 	/* what waits is this one's to care for now */
 	if (service->queued > 0 && service->settings.tell_load)
 		tell_load(service);
+}
+
+void
+service_share(struct service *service, struct generation *sharer)
+{
+	service->sharer = sharer;
+	service_pump(service);
 }
 
 void

@@ -24,6 +24,7 @@ struct service {
 	struct router *router;
 	char name[ROLE_NAME_MAX];
 	struct generation *generation; /* that gets new leases; NULL: none */
+	struct generation *sharer;     /* what that has no room for; NULL: none */
 	struct requests fifo;
 	uint32_t queued;
 	struct service_settings settings;
@@ -49,6 +50,9 @@ void service_pump(struct service *service);
 void service_withdraw(struct service *service, struct request *request);
 /* The service switches to this generation. */
 void service_switch(struct service *service, struct generation *generation);
+/* While generation takes over, an older one serves what it has no room for;
+ * NULL: not any more. */
+void service_share(struct service *service, struct generation *sharer);
 /* Answers all that waits with 503: nobody will ever serve it. */
 void service_give_up(struct service *service);
 

@@ -57,6 +57,7 @@ enum config_scaling {
 	CONFIG_SCALING_DYNAMIC,
 	CONFIG_SCALING_ONDEMAND,
 };
+enum config_reload { CONFIG_RELOAD_REPLACE, CONFIG_RELOAD_ROLLING };
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -98,6 +99,9 @@ struct config_service {
 	int64_t max_lifetime_ms;
 	int64_t max_memory;	/* bytes */
 	int64_t recycle_jitter; /* per cent */
+	enum config_reload reload;
+	int64_t reload_batch; /* workers; reload = rolling */
+	int64_t reload_grace_ms;
 	int64_t concurrency;
 	enum config_balance balance;
 	enum config_mode mode;

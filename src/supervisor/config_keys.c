@@ -22,6 +22,11 @@ static const char *const scaling_words[] = {
 	[CONFIG_SCALING_ONDEMAND] = "ondemand",
 	NULL,
 };
+static const char *const reload_words[] = {
+	[CONFIG_RELOAD_REPLACE] = "replace",
+	[CONFIG_RELOAD_ROLLING] = "rolling",
+	NULL,
+};
 static const char *const mode_words[] = {
 	[CONFIG_MODE_LEASE] = "lease",
 	[CONFIG_MODE_INHERIT] = "inherit",
@@ -124,6 +129,15 @@ const struct config_key config_keys[] = {
 	{ .name = "recycle_jitter", SERVICE(recycle_jitter), .type = CONFIG_INT,
 	  .def = "10", .min = 0, .max = 100,
 	  .help = "per cent that max_requests and max_lifetime vary" },
+	{ .name = "reload", SERVICE(reload), .type = CONFIG_ENUM,
+	  .def = "replace", .choices = reload_words,
+	  .help = "how a new generation takes over" },
+	{ .name = "reload_batch", SERVICE(reload_batch), .type = CONFIG_INT,
+	  .def = "1", .min = 1, .max = 1024,
+	  .help = "workers that take over at a time" },
+	{ .name = "reload_grace", SERVICE(reload_grace_ms),
+	  .type = CONFIG_DURATION, .def = "0", .min = 0, .max = HOUR,
+	  .help = "how long new workers are on probation" },
 	{ .name = "concurrency", SERVICE(concurrency), .type = CONFIG_INT,
 	  .def = "1", .min = 1, .max = 1024,
 	  .help = "requests that a worker handles at the same time" },

@@ -218,6 +218,8 @@ send_pool(struct link *link, struct pool *pool)
 		if (worker->state == WORKER_LOST)
 			send_worker(link, worker, ROLE_GONE);
 	}
+	if (pool->sharing)
+		send_id(link, ROLE_SHARE, pool->id);
 	if (pool->state == POOL_RETIRING)
 		send_id(link, ROLE_RETIRE, pool->id);
 }

@@ -178,8 +178,15 @@ pool_worker_ready(struct pool *pool)
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
 		reload_pool_ready(pool->supervisor);
 	}
-	/* those that it succeeds may leave */
+	/* those that it succeeds may leave, or more may come */
+	reload_pool_progress(pool->supervisor, pool);
 	strength_review(pool);
+}
+
+void
+pool_worker_died(struct pool *pool, const char *why)
+{
+	reload_pool_trouble(pool->supervisor, pool, why);
 }
 
 void
@@ -197,6 +204,14 @@ tell_router(struct pool *pool, uint32_t type)
 	if (pool_is_leased(pool))
 		channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL,
 		    0);
+}
+
+void
+pool_share(struct pool *pool, bool on)
+{
+	if (pool->sharing != on)
+		tell_router(pool, on ? ROLE_SHARE : ROLE_UNSHARE);
+	pool->sharing = on;
 }
 
 void
@@ -246,6 +261,10 @@ pool_event(struct pool *pool, enum pool_event event)
 		break;
 	case POOL_DO_SERVE:
 		pool->service->current = pool;
+		break;
+	case POOL_DO_YIELD:
+		if (pool->service->current == pool)
+			pool->service->current = NULL;
 		break;
 	case POOL_DO_RETIRE:
 		if (pool->service->current == pool)

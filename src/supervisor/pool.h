@@ -43,6 +43,7 @@ struct pool {
 	struct strength strength;
 	uint64_t memory_looked_ns; /* see recycle.c */
 	bool was_ready;		   /* as many as there should be, some time */
+	bool sharing;		   /* see pool_share */
 	bool held;		   /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);
@@ -60,8 +61,13 @@ struct pool *pool_start(struct supervisor *supervisor, struct service *service,
  * free the pool. */
 void pool_event(struct pool *pool, enum pool_event event);
 
+/* While another generation takes over, what that has no room for comes here. */
+void pool_share(struct pool *pool, bool on);
+
 /* From worker.c: */
 void pool_worker_ready(struct pool *pool);
+/* It died, or was found sick, without having been asked to leave. */
+void pool_worker_died(struct pool *pool, const char *why);
 /* It did not become ready: why, for whoever waits. */
 void pool_worker_failed(struct pool *pool, const char *why);
 /* A slot has no process and gets none: the last one ends a draining pool. */

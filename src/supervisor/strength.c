@@ -11,6 +11,7 @@
 #include "supervisor/load.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
+#include "supervisor/rollout.h"
 #include "supervisor/supervisor.h"
 
 #define LOOK_NS	   (100 * MS_NS)
@@ -20,6 +21,15 @@ static bool
 is_scaled(const struct pool *pool)
 {
 	return pool->config->scaling != CONFIG_SCALING_STATIC;
+}
+
+/* What the pool should have now. */
+static uint32_t
+wanted(const struct pool *pool)
+{
+	const struct strength *strength = &pool->strength;
+
+	return strength->target < strength->cap ? strength->target : strength->cap;
 }
 
 /* --- counting ---------------------------------------------------------- */
@@ -70,7 +80,7 @@ strength_count(const struct pool *pool)
 bool
 strength_is_reached(const struct pool *pool)
 {
-	return strength_count(pool).going >= pool->strength.target;
+	return strength_count(pool).going >= wanted(pool);
 }
 
 bool
@@ -79,7 +89,7 @@ strength_needs_another(const struct pool *pool)
 	struct strength_count count = strength_count(pool);
 
 	/* the slot in question counts as coming */
-	return count.coming + count.going <= pool->strength.target;
+	return count.coming + count.going <= wanted(pool);
 }
 
 /* --- bringing it there ------------------------------------------------- */
@@ -124,8 +134,8 @@ start_missing(struct pool *pool)
 	uint32_t there = count.coming + count.going;
 	struct worker *worker;
 
-	while (there++ < pool->strength.target &&
-	    (worker = find_state(pool, WORKER_EMPTY)) != NULL)
+	while (
+	    there++ < wanted(pool) && (worker = find_state(pool, WORKER_EMPTY)) != NULL)
 		worker_event(worker, WORKER_ON_START);
 }
 
@@ -136,9 +146,9 @@ stop_surplus(struct pool *pool)
 	uint32_t there = count.coming + count.going;
 	struct worker *worker;
 
-	while (there-- > pool->strength.target && (worker = choose_leaver(pool)) != NULL)
+	while (there-- > wanted(pool) && (worker = choose_leaver(pool)) != NULL)
 		worker_event(worker, WORKER_ON_STOP);
-	if (count.going < pool->strength.target)
+	if (count.going < wanted(pool))
 		return;
 	/* the successors are there */
 	while ((worker = find_state(pool, WORKER_OUTGOING)) != NULL)
@@ -314,6 +324,13 @@ on_timer(void *owner)
 }
 
 void
+strength_cap(struct pool *pool, uint32_t cap)
+{
+	pool->strength.cap = cap;
+	strength_review(pool);
+}
+
+void
 strength_report(struct pool *pool, uint32_t queued)
 {
 	pool->strength.queued = queued;
@@ -349,6 +366,7 @@ strength_init(struct pool *pool, bool trial)
 	strength->timer.fn = on_timer;
 	strength->timer.owner = pool;
 	strength->target = (uint32_t)config->workers;
+	strength->cap = trial ? rollout_first_batch(config) : STRENGTH_NO_CAP;
 	if (is_scaled(pool)) {
 		strength->limits = limits_of(config);
 		if (config->scaling == CONFIG_SCALING_ONDEMAND)

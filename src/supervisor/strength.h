@@ -17,8 +17,11 @@
 struct config_service;
 struct pool;
 
+#define STRENGTH_NO_CAP UINT32_MAX
+
 struct strength {
-	uint32_t target;
+	uint32_t target; /* what the load, or the configuration, asks for */
+	uint32_t cap;	 /* no more than this, during a rollout */
 	struct scale scale;
 	struct scale_limits limits;
 	struct loop_timer timer; /* the next look at load and age */
@@ -44,19 +47,22 @@ struct strength_count {
  * and some whose successors are starting. */
 uint32_t strength_slots(const struct config_service *config);
 
-/* trial: begin with at least one worker, to see that it can be started. */
+/* trial: there is an older generation.  It begins with at least one worker, to
+ * see that it can be started, and with its first batch (rollout.h). */
 void strength_init(struct pool *pool, bool trial);
 /* No more looks; before the pool is freed, or when it retires. */
 void strength_end(struct pool *pool);
 
 struct strength_count strength_count(const struct pool *pool);
-/* As many run as should. */
+/* As many run as should, under the cap. */
 bool strength_is_reached(const struct pool *pool);
 /* Whether a slot that is about to be empty should get a new process. */
 bool strength_needs_another(const struct pool *pool);
 
 /* Starts what is missing, stops what is too much. */
 void strength_review(struct pool *pool);
+/* Changes the cap, and starts and stops accordingly. */
+void strength_cap(struct pool *pool, uint32_t cap);
 /* The router says how many requests wait in its queue. */
 void strength_report(struct pool *pool, uint32_t queued);
 

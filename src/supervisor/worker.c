@@ -393,6 +393,23 @@ explain_start(struct worker *worker, const siginfo_t *info)
 	return util_strdup("");
 }
 
+/* For whoever waits for this generation. */
+static void
+tell_failure(struct worker *worker, const char *end, const char *why)
+{
+	bool was_ready = worker->ready_ns != 0;
+	char *failed = util_asprintf("worker %u (pid %d) %s%s%s%s", worker->slot,
+	    (int)worker->pid, end, was_ready ? "" : " before it was ready", why,
+	    !was_ready && worker->killed_for != NULL ?
+		": it took longer than start_timeout" :
+		"");
+
+	if (!was_ready)
+		pool_worker_failed(worker->pool, failed);
+	pool_worker_died(worker->pool, failed);
+	free(failed);
+}
+
 static void
 log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 {
@@ -412,17 +429,8 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 	    worker->killed_for != NULL ? " (killed: " : "",
 	    worker->killed_for != NULL ? worker->killed_for : "",
 	    worker->killed_for != NULL ? ")" : "");
-	if (worker->ready_ns == 0 && !worker->asked_to_leave) {
-		char *failed = util_asprintf("worker %u (pid %d) %s before it "
-					     "was ready%s%s",
-		    worker->slot, (int)worker->pid, end, why,
-		    worker->killed_for != NULL ? ": it took longer than "
-						 "start_timeout" :
-						 "");
-
-		pool_worker_failed(worker->pool, failed);
-		free(failed);
-	}
+	if (!worker->asked_to_leave)
+		tell_failure(worker, end, why);
 	free(why);
 }
 
@@ -526,6 +534,7 @@ worker_event(struct worker *worker, enum worker_event event)
 		break;
 	case WORKER_DO_STOP_SICK:
 		do_stop(worker, was);
+		pool_worker_died(worker->pool, "a worker failed its health checks");
 		strength_review(worker->pool);
 		break;
 	case WORKER_DO_KILL_LATE:
