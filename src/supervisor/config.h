@@ -77,6 +77,29 @@ struct config_listen {
 };
 TAILQ_HEAD(config_listens, config_listen);
 
+/* Numbers that a key may leave open, or say "unlimited" to. */
+#define CONFIG_UNSET	 INT64_MIN
+#define CONFIG_UNLIMITED INT64_MAX
+
+/* What the workers of a service may use, and what they see.  A number is
+ * CONFIG_UNSET, a text "", where they have what poold itself has. */
+struct config_limits {
+	int64_t rlimit_as; /* bytes */
+	int64_t rlimit_nofile;
+	int64_t rlimit_cpu_ms;
+	int64_t rlimit_core; /* bytes */
+	int64_t rlimit_nproc;
+	int64_t nice;
+	char *cpu_affinity; /* see config_value_cpus */
+	int64_t oom_score_adj;
+	int64_t umask;
+	char *chroot; /* absolute; "" : none */
+	bool private_tmp;
+	int64_t cgroup_memory_max; /* bytes, of all workers together */
+	int64_t cgroup_cpu_max;	   /* per cent of one CPU */
+	int64_t cgroup_pids_max;
+};
+
 struct config_service {
 	char *name;
 	struct config_origin origin;
@@ -108,7 +131,8 @@ struct config_service {
 	char *user;  /* "" : that of [poold], or who poold runs as */
 	char *group; /* "" : the user's own groups */
 	char *chdir; /* absolute; default: the folder of the file in which the
-			 * section stands */
+			 * section stands, or / in a chroot */
+	struct config_limits limits;
 	struct config_envs env;
 	struct config_strings watch; /* paths, absolute */
 	int64_t start_timeout_ms;

@@ -383,9 +383,15 @@ account_check(const struct config *config, struct config_service *service,
 			    "[service %s]: %s", service->name, why);
 		free(why);
 	}
-	if (service->command[0] != '\0')
-		config_command_check(config, service, known ? &account : NULL, errors);
-	chdir_check(service, known ? &account : NULL, errors);
+	if (service->limits.chroot[0] != '\0') {
+		config_chroot_check(service, errors);
+	} else {
+		if (service->command[0] != '\0')
+			config_command_check(config, service, known ? &account : NULL,
+			    errors);
+		chdir_check(service, known ? &account : NULL, errors);
+	}
+	config_limits_check(service, errors);
 	*uid = account.uid;
 	config_account_free(&account);
 	return known;

@@ -6,6 +6,7 @@
 #include "common/util.h"
 #include "supervisor/config_keys.h"
 #include "supervisor/config_read.h"
+#include "supervisor/config_set.h"
 #include "supervisor/config_value.h"
 
 static bool
@@ -124,22 +125,30 @@ strings_write(FILE *out, const char *name, const struct config_strings *list)
 		pair_write(out, name, string->value);
 }
 
-static void
-number_write(FILE *out, const struct config_key *key, int64_t value)
+static char *
+number_text(const struct config_key *key, int64_t value)
 {
 	char text[CONFIG_NUMBER_SIZE];
 
+	if ((key->flags & CONFIG_KEY_EMPTY) && value == CONFIG_UNSET)
+		return util_strdup("");
+	if ((key->flags & CONFIG_KEY_UNLIMITED) && value == CONFIG_UNLIMITED)
+		return util_strdup("unlimited");
+	if (key->type == CONFIG_PERCENT)
+		return util_asprintf("%lld%%", (long long)value);
+	if (key->type == CONFIG_OCTAL)
+		return util_asprintf("%04llo", (long long)value);
+	if (key->type == CONFIG_INT)
+		return util_asprintf("%lld", (long long)value);
 	if (key->type == CONFIG_DURATION)
 		config_duration_format(value, text);
-	else if (key->type == CONFIG_SIZE)
-		config_size_format(value, text);
 	else
-		snprintf(text, sizeof(text), "%lld", (long long)value);
-	pair_write(out, key->name, text);
+		config_size_format(value, text);
+	return util_strdup(text);
 }
 
-static void
-key_write(FILE *out, const struct config_key *key, const void *object)
+char *
+config_key_text(const struct config_key *key, const void *object)
 {
 	const void *slot = (const char *)object + key->offset;
 
@@ -150,25 +159,36 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_ADDRESS:
 	case CONFIG_COMMAND:
-		pair_write(out, key->name, *(char *const *)slot);
-		break;
+	case CONFIG_CPUS:
+		return util_strdup(*(char *const *)slot);
+	case CONFIG_BOOL:
+		return util_strdup(*(const bool *)slot ? "yes" : "no");
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_SIZE:
+	case CONFIG_PERCENT:
+	case CONFIG_OCTAL:
+		return number_text(key, *(const int64_t *)slot);
+	case CONFIG_ENUM:
+		return util_strdup(key->choices[*(const unsigned *)slot]);
+	default:
+		return NULL;
+	}
+}
+
+static void
+key_write(FILE *out, const struct config_key *key, const void *object)
+{
+	const void *slot = (const char *)object + key->offset;
+	char *text;
+
+	switch (key->type) {
 	case CONFIG_TEXTS:
 	case CONFIG_PATHS:
 		strings_write(out, key->name, slot);
 		break;
 	case CONFIG_NAMES:
 		names_write(out, key->name, slot);
-		break;
-	case CONFIG_BOOL:
-		pair_write(out, key->name, *(const bool *)slot ? "yes" : "no");
-		break;
-	case CONFIG_INT:
-	case CONFIG_DURATION:
-	case CONFIG_SIZE:
-		number_write(out, key, *(const int64_t *)slot);
-		break;
-	case CONFIG_ENUM:
-		pair_write(out, key->name, key->choices[*(const unsigned *)slot]);
 		break;
 	case CONFIG_ROUTE:
 		routes_write(out, key->name, slot);
@@ -178,6 +198,11 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 		break;
 	case CONFIG_INCLUDE:
 		break; /* what was included is in the dump itself */
+	default:
+		text = config_key_text(key, object);
+		pair_write(out, key->name, text);
+		free(text);
+		break;
 	}
 }
 

@@ -309,6 +309,7 @@ supervisor_new(const char *config_file)
 	supervisor->flush_timer.owner = supervisor;
 	supervisor->title_timer.fn = show_title;
 	supervisor->title_timer.owner = supervisor;
+	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
 	return supervisor;
 }
@@ -370,6 +371,7 @@ clean_up(struct supervisor *supervisor)
 	}
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
+	cgroup_close(&supervisor->cgroups);
 	logs_close(&supervisor->logs);
 	plan_release(supervisor->plan);
 	notify_close(supervisor);

@@ -18,6 +18,7 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/access.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/environment.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
@@ -249,11 +250,15 @@ fork_worker(struct worker *worker)
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.log_fd = log_fd() };
+	struct limits limits;
 	int control_end;
 
 	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
 	if (spawn.fd_count == -1)
 		return false;
+	limits_init(&limits, &pool->config->limits,
+	    cgroup_fd(&pool->supervisor->cgroups, pool));
+	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid);
 	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
@@ -365,6 +370,21 @@ describe_exit(const siginfo_t *info, char *text, size_t size)
 		    info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
+/* A limit that could not be set, or that was in the way of exec; else NULL. */
+static char *
+explain_limit(struct worker *worker)
+{
+	const struct spawn_failure *failure = &worker->spawn_failure;
+	const struct config_service *config = worker->pool->config;
+	char *text = limits_explain(failure->step, config, failure->error), *why;
+
+	if (text == NULL)
+		return NULL;
+	why = util_asprintf(": cannot %s", text);
+	free(text);
+	return why;
+}
+
 /* Why it never became ready, as far as can be told; "" if it cannot. */
 static char *
 explain_start(struct worker *worker, const siginfo_t *info)
@@ -375,7 +395,11 @@ explain_start(struct worker *worker, const siginfo_t *info)
 	char *access = NULL, *text;
 
 	if (failure->step[0] != '\0') {
-		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0)
+		text = explain_limit(worker);
+		if (text != NULL)
+			return text;
+		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0 &&
+		    worker->pool->config->limits.chroot[0] == '\0')
 			access = access_explain(path, account->uid, account->gid,
 			    account->groups, account->group_count);
 		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step, path,

@@ -835,6 +835,39 @@ START_TEST(the_text_of_a_service_tells_changes)
 }
 END_TEST
 
+START_TEST(every_limit_is_dumped_and_tells_a_change)
+{
+	static const char *const lines[] = { "rlimit_as = 64M", "rlimit_nofile = 100",
+		"rlimit_cpu = 10s", "rlimit_core = 0", "rlimit_nproc = unlimited",
+		"nice = -7", "cpu_affinity = 0", "oom_score_adj = -1", "umask = 0077",
+		"cgroup_memory_max = 1G", "cgroup_cpu_max = 150%",
+		"cgroup_pids_max = unlimited" };
+	char *plain, *text, *full;
+
+	load_good(LISTEN SERVICE);
+	plain = config_service_text(config, service("a"));
+	ck_assert_ptr_nonnull(strstr(plain, "\nnice =\n"));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		config_free(config);
+		full = util_asprintf("%s%s\n", LISTEN SERVICE, lines[i]);
+		load_good(full);
+		free(full);
+		text = config_service_text(config, service("a"));
+		ck_assert_str_ne(text, plain);
+		ck_assert_msg(strstr(text, lines[i]) != NULL, "%s", lines[i]);
+		free(text);
+		full = dump_text();
+		config_free(config);
+		load_good(full);
+		free(full);
+		text = config_service_text(config, service("a"));
+		ck_assert_msg(strstr(text, lines[i]) != NULL, "%s, again", lines[i]);
+		free(text);
+	}
+	free(plain);
+}
+END_TEST
+
 START_TEST(the_text_of_a_service_has_what_it_inherits)
 {
 	char *a, *b;
@@ -970,6 +1003,7 @@ root_case(void)
 	tcase_add_test(tc, a_service_with_a_user_leaves_the_group_of_poold);
 	tcase_add_test(tc, access_looks_at_each_folder_on_the_way);
 	tcase_add_test(tc, a_command_that_its_user_cannot_reach_is_an_error);
+	tcase_add_test(tc, every_limit_is_dumped_and_tells_a_change);
 	tcase_add_test(tc, the_text_of_a_service_has_what_it_inherits);
 	return tc;
 }
