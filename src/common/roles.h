@@ -121,6 +121,7 @@ struct role_route {
 	uint32_t listener;
 	uint16_t host_len; /* 0: any host */
 	uint16_t prefix_len;
+	uint32_t weight; /* share of the requests; 0: none of them */
 	char text[];
 };
 

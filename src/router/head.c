@@ -45,6 +45,12 @@ refuse_request(struct connection *connection, unsigned status, const char *detai
 	    head->minor == 0, keep);
 }
 
+static bool
+is_available(const struct route *route)
+{
+	return service_is_available(route->generation->service);
+}
+
 static void
 submit(struct connection *connection, const struct route *route, const char *path,
     size_t path_len)
@@ -87,7 +93,7 @@ handle_request(struct connection *connection)
 	const char *host = router->buf + head->host.off, *why;
 	char path[HTTP_PATH_MAX];
 	size_t path_len, host_len;
-	const struct route *route;
+	struct route *route;
 	bool encoded_slash;
 	uint16_t port;
 
@@ -107,7 +113,7 @@ handle_request(struct connection *connection)
 	if (route == NULL)
 		refuse_request(connection, 404, "no service has this path");
 	else
-		submit(connection, route, path, path_len);
+		submit(connection, route_choose(route, is_available), path, path_len);
 }
 
 /* The client ended, or woke us for nothing. */

@@ -107,10 +107,11 @@ commit(struct router *router, uint32_t version)
 	struct role_id role = { .type = ROLE_COMMITTED, .id = version };
 	struct service *service;
 
+	route_sort(&router->staged);
+	route_resume(&router->staged, &router->routes);
 	route_clear(&router->routes);
 	router->routes = router->staged;
 	memset(&router->staged, 0, sizeof(router->staged));
-	route_sort(&router->routes);
 	TAILQ_FOREACH (service, &router->services, entry)
 		service->routed = false;
 	for (size_t i = 0; i < router->routes.count; i++) {
@@ -133,7 +134,8 @@ add_route(struct router *router, const struct role_route *role, size_t len)
 	generation = generation_find(router, role->generation);
 	if (generation != NULL)
 		route_add(&router->staged, role->listener, role->text, role->host_len,
-		    role->text + role->host_len, role->prefix_len, generation);
+		    role->text + role->host_len, role->prefix_len, role->weight,
+		    generation);
 }
 
 static void

@@ -82,6 +82,17 @@ services_free(struct router *router)
 	}
 }
 
+bool
+service_is_available(const struct service *service)
+{
+	const struct generation *generation = service->generation;
+
+	if (generation == NULL || generation->ready == 0 || generation->sending_over)
+		return false;
+	return service->queued < service->settings.queue_limit ||
+	    (service->queued == 0 && generation_has_room(generation));
+}
+
 static void
 enqueue(struct service *service, struct request *request, bool first)
 {

@@ -39,6 +39,10 @@ struct service *service_get(struct router *router, const char *name);
 /* At the router's end. */
 void services_free(struct router *router);
 
+/* Whether it would serve a request that comes now, or keep it to serve it; else
+ * another service with the same route may. */
+bool service_is_available(const struct service *service);
+
 /* Leases the request, or puts it last into the FIFO, or refuses it (503).
  * The request is the service's from now on. */
 void service_submit(struct service *service, struct request *request);

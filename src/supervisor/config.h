@@ -42,10 +42,13 @@ struct config_env {
 };
 TAILQ_HEAD(config_envs, config_env);
 
-/* route = [host]/prefix */
+/* route = [host]/prefix [weight=N] */
+#define CONFIG_WEIGHT_NONE (-1) /* the route belongs to one service */
+#define CONFIG_WEIGHT_MAX  1000
 struct config_route {
-	char *host;   /* lower case, without port; "" is any host */
-	char *prefix; /* canonical, begins with '/', no '/' at its end but "/" */
+	char *host;	/* lower case, without port; "" is any host */
+	char *prefix;	/* canonical, begins with '/', no '/' at its end but "/" */
+	int64_t weight; /* share of the requests; 0: none of them */
 	struct config_origin origin;
 	TAILQ_ENTRY(config_route) entry;
 };
@@ -208,9 +211,10 @@ void config_free(struct config *config); /* NULL is fine */
 void config_dump(const struct config *config, FILE *out);
 
 /*
- * The effective section of a service as text (the part of config_dump that it
- * contributes, with the [poold] defaults it inherits resolved): equal texts
- * mean an unchanged configuration.  The caller frees it.
+ * What of a service's section its workers depend on, as text (the part of
+ * config_dump that it contributes, with the [poold] defaults it inherits
+ * resolved, and without keys that take effect without new workers): equal texts
+ * mean that its workers may stay.  The caller frees it.
  */
 char *config_service_text(const struct config *config,
     const struct config_service *service);

@@ -225,7 +225,36 @@ share_listener(const struct config_service *a, const struct config_service *b)
 	return false;
 }
 
-/* Whether an earlier route is the same; once for each pair. */
+/* Two services have the same route: that is fine when both say their share.
+ * Returns whether an error was added. */
+static bool
+shared_route_check(const struct config_service *service, const struct config_route *route,
+    const struct config_service *other, const struct config_route *first,
+    struct config_errors *errors)
+{
+	bool weighted = route->weight != CONFIG_WEIGHT_NONE;
+
+	if (service != other && weighted != (first->weight != CONFIG_WEIGHT_NONE))
+		config_error_add(errors, &route->origin,
+		    "[service %s]: the route %s%s has %s weight and that of "
+		    "[service %s] at %s:%u has %s: to share a route, all its "
+		    "services give one",
+		    service->name, route->host, route->prefix, weighted ? "a" : "no",
+		    other->name, first->origin.file, first->origin.line,
+		    weighted ? "none" : "one");
+	else if (service == other || !weighted)
+		config_error_add(errors, &route->origin,
+		    "[service %s]: the route %s%s is already that of "
+		    "[service %s] at %s:%u%s",
+		    service->name, route->host, route->prefix, other->name,
+		    first->origin.file, first->origin.line,
+		    service == other ? "" : "; to share it, give both a weight");
+	else
+		return false;
+	return true;
+}
+
+/* Whether earlier routes are the same; one error at most. */
 static void
 route_check(const struct config *config, const struct config_service *service,
     const struct config_route *route, struct config_errors *errors)
@@ -239,15 +268,10 @@ route_check(const struct config *config, const struct config_service *service,
 		TAILQ_FOREACH (first, &other->routes, entry) {
 			if (first == route)
 				return;
-			if (strcmp(first->host, route->host) != 0 ||
-			    strcmp(first->prefix, route->prefix) != 0)
-				continue;
-			config_error_add(errors, &route->origin,
-			    "[service %s]: the route %s%s is already that of "
-			    "[service %s] at %s:%u",
-			    service->name, route->host, route->prefix, other->name,
-			    first->origin.file, first->origin.line);
-			return;
+			if (strcmp(first->host, route->host) == 0 &&
+			    strcmp(first->prefix, route->prefix) == 0 &&
+			    shared_route_check(service, route, other, first, errors))
+				return;
 		}
 	}
 }

@@ -109,9 +109,16 @@ routes_write(FILE *out, const char *name, const struct config_routes *routes)
 	const struct config_route *route;
 
 	TAILQ_FOREACH (route, routes, entry) {
-		char *text = util_asprintf("%s%s", route->host, route->prefix);
+		char *text = util_asprintf("%s%s", route->host, route->prefix), *all;
 
-		pair_write(out, name, text);
+		if (route->weight == CONFIG_WEIGHT_NONE) {
+			pair_write(out, name, text);
+		} else {
+			all = util_asprintf("%s weight=%lld", text,
+			    (long long)route->weight);
+			pair_write(out, name, all);
+			free(all);
+		}
 		free(text);
 	}
 }
@@ -206,11 +213,13 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 	}
 }
 
+/* Keys with one of the flags in without are left out. */
 static void
-keys_write(FILE *out, enum config_section section, const void *object)
+keys_write(FILE *out, enum config_section section, const void *object, unsigned without)
 {
 	for (size_t i = 0; i < config_key_count; i++)
-		if (config_keys[i].section == section)
+		if (config_keys[i].section == section &&
+		    (config_keys[i].flags & without) == 0)
 			key_write(out, &config_keys[i], object);
 }
 
@@ -239,12 +248,12 @@ service_effective(const struct config *config, const struct config_service *serv
 
 static void
 service_write(FILE *out, const struct config *config,
-    const struct config_service *service)
+    const struct config_service *service, unsigned without)
 {
 	struct config_service effective = service_effective(config, service);
 
 	fprintf(out, "[service %s]\n", service->name);
-	keys_write(out, CONFIG_SERVICE, &effective);
+	keys_write(out, CONFIG_SERVICE, &effective, without);
 	free(effective.user);
 	free(effective.group);
 	free(effective.command);
@@ -263,15 +272,15 @@ config_dump(const struct config *config, FILE *out)
 		effective.user = account.name;
 	free(why);
 	fprintf(out, "[poold]\n");
-	keys_write(out, CONFIG_POOLD, &effective);
+	keys_write(out, CONFIG_POOLD, &effective, 0);
 	config_account_free(&account);
 	TAILQ_FOREACH (listen, &config->listens, entry) {
 		fprintf(out, "\n[listen %s]\n", listen->name);
-		keys_write(out, CONFIG_LISTEN, listen);
+		keys_write(out, CONFIG_LISTEN, listen, 0);
 	}
 	TAILQ_FOREACH (service, &config->services, entry) {
 		fprintf(out, "\n");
-		service_write(out, config, service);
+		service_write(out, config, service, 0);
 	}
 }
 
@@ -284,7 +293,7 @@ config_service_text(const struct config *config, const struct config_service *se
 
 	if (out == NULL)
 		return NULL;
-	service_write(out, config, service);
+	service_write(out, config, service, CONFIG_KEY_LIVE);
 	fclose(out);
 	return text;
 }

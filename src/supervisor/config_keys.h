@@ -43,6 +43,7 @@ enum config_key_flag {
 	CONFIG_KEY_EMPTY = 1 << 2,     /* the empty value has a meaning; a number
 				       * is CONFIG_UNSET then */
 	CONFIG_KEY_UNLIMITED = 1 << 3, /* "unlimited" is CONFIG_UNLIMITED */
+	CONFIG_KEY_LIVE = 1 << 4,      /* a change needs no new workers */
 };
 
 struct config_key {

@@ -199,8 +199,18 @@ route_set(struct config_routes *routes, const char *text,
     const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
 {
 	struct config_route *route = util_alloc(sizeof(*route));
+	char *copy = util_strdup(text), *weight = copy + strcspn(copy, " \t");
+	bool ok;
 
-	if (!config_value_route(text, &route->host, &route->prefix, why)) {
+	if (*weight != '\0') {
+		*weight++ = '\0';
+		weight += strspn(weight, " \t");
+	}
+	route->weight = CONFIG_WEIGHT_NONE;
+	ok = (*weight == '\0' || config_value_weight(weight, &route->weight, why)) &&
+	    config_value_route(copy, &route->host, &route->prefix, why);
+	free(copy);
+	if (!ok) {
 		free(route);
 		return false;
 	}

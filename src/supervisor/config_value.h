@@ -56,6 +56,8 @@ bool config_value_env_name(const char *text, char why[CONFIG_WHY_SIZE]);
  */
 bool config_value_route(const char *text, char **host, char **prefix,
     char why[CONFIG_WHY_SIZE]);
+/* "weight=N", what may stand behind a route. */
+bool config_value_weight(const char *text, int64_t *weight, char why[CONFIG_WHY_SIZE]);
 
 /*
  * Splits a command into words as a shell would, but without expanding

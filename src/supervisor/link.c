@@ -137,7 +137,10 @@ send_route(struct link *link, const struct pool *pool, const struct listener *li
 		.generation = pool->id,
 		.listener = listener->id,
 		.host_len = (uint16_t)strlen(route->host),
-		.prefix_len = (uint16_t)strlen(route->prefix) };
+		.prefix_len = (uint16_t)strlen(route->prefix),
+		/* one that is not shared gets all, whatever its weight */
+		.weight = route->weight == CONFIG_WEIGHT_NONE ? 1 :
+								(uint32_t)route->weight };
 
 	/* lines of the configuration are much shorter */
 	if ((size_t)role.host_len + role.prefix_len > ROLE_TEXT_MAX)

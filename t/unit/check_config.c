@@ -511,6 +511,54 @@ START_TEST(a_route_given_twice_is_an_error)
 {
 	load_bad(LISTEN SERVICE "route = /a/\n", 1,
 	    "t.ini:6: [service a]: the route /a is already that of");
+	config_errors_free(&errors);
+	load_bad(LISTEN SERVICE "route = /w weight=1\nroute = /w weight=2\n", 1,
+	    "t.ini:7: [service a]: the route /w is already that of");
+}
+END_TEST
+
+#define SHARED(weight)                                                  \
+	LISTEN "[service a]\nroute = /a weight=90\ncommand = /bin/sh\n" \
+	       "[service b]\nroute = /a" weight "\ncommand = /bin/sh\n"
+
+START_TEST(a_route_is_shared_when_all_give_a_weight)
+{
+	load_good(SHARED("/ \t weight=10"));
+	ck_assert_int_eq(TAILQ_FIRST(&service("a")->routes)->weight, 90);
+	ck_assert_int_eq(TAILQ_FIRST(&service("b")->routes)->weight, 10);
+	ck_assert_str_eq(TAILQ_FIRST(&service("b")->routes)->prefix, "/a");
+	config_free(config);
+	load_bad(SHARED(""), 1,
+	    "t.ini:7: [service b]: the route /a has no weight and that of "
+	    "[service a] at ");
+	ck_assert(has_error("t.ini:4 has one: to share a route, all its services"));
+	config_errors_free(&errors);
+	load_bad(LISTEN SERVICE "[service b]\nroute = /a weight=3\n"
+				"command = /bin/sh\n",
+	    1,
+	    "t.ini:7: [service b]: the route /a has a weight and that of "
+	    "[service a] at ");
+	ck_assert(has_error("t.ini:4 has none: to share a route, all its services"));
+}
+END_TEST
+
+START_TEST(a_weight_is_a_number_up_to_1000)
+{
+	load_good(SHARED(" weight=1000"));
+	config_free(config);
+	load_bad(SHARED(" weight=1001"), 1,
+	    "t.ini:7: route: weight: 1001 is not between 0 and 1000");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight=-1"), 1,
+	    "t.ini:7: route: weight: '-1' is not a whole number");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight = 1"), 1,
+	    "t.ini:7: route: 'weight = 1': only weight=NUMBER may follow the path");
+	config_errors_free(&errors);
+	load_bad(SHARED(" wait=1"), 1, "t.ini:7: route: 'wait=1': only weight=NUMBER");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight=1 weight=2"), 1,
+	    "t.ini:7: route: weight: '1 weight=2' is not a whole number");
 }
 END_TEST
 
@@ -707,7 +755,7 @@ END_TEST
 static const char *const hard =
     "[poold]\npid_file = p.pid\nlog = ${CHECK_LONG}\n" LISTEN
     "[listen two]\naddress = unix:x.sock\n"
-    "[service a]\nroute = /a\nroute = x.org/\n"
+    "[service a]\nroute = /a\nroute = x.org/ weight=7\n"
     "command = sh -c \"echo \\\"a b\\\" \\; '$$x'\" '' 'a\\' \"#b\" ${CHECK_LONG}\n"
     "env.LONG = ${CHECK_LONG}${CHECK_LONG}\nenv.E =\n"
     "env.KEYS = ${CHECK_KEYS}\nenv.SPACES = ${CHECK_SPACES}\n"
@@ -805,6 +853,7 @@ START_TEST(a_dump_keeps_every_value)
 	ck_assert_str_eq(service("a")->argv[3], "");
 	ck_assert_str_eq(service("a")->argv[4], "a\\");
 	ck_assert_str_eq(service("a")->argv[5], "#b");
+	ck_assert_int_eq(TAILQ_LAST(&service("a")->routes, config_routes)->weight, 7);
 	env = TAILQ_FIRST(&service("a")->env);
 	ck_assert_uint_eq(strlen(env->value), 2000);
 	ck_assert_mem_eq(env->value, getenv("CHECK_LONG"), 1000);
@@ -830,6 +879,12 @@ START_TEST(the_text_of_a_service_tells_changes)
 	load_good(LISTEN SERVICE "workers = 3\n");
 	b = config_service_text(config, service("a"));
 	ck_assert_str_ne(a, b);
+	free(b);
+	config_free(config);
+	/* the router alone looks at routes */
+	load_good(LISTEN SERVICE "route = /b weight=3\n");
+	b = config_service_text(config, service("a"));
+	ck_assert_str_eq(a, b);
 	free(a);
 	free(b);
 }
@@ -981,6 +1036,8 @@ checks_case(void)
 	tcase_add_test(tc, an_inherit_service_owns_its_listener_alone);
 	tcase_add_test(tc, a_route_belongs_to_one_service);
 	tcase_add_test(tc, a_route_given_twice_is_an_error);
+	tcase_add_test(tc, a_route_is_shared_when_all_give_a_weight);
+	tcase_add_test(tc, a_weight_is_a_number_up_to_1000);
 	tcase_add_test(tc, workers_and_concurrency_have_a_common_limit);
 	tcase_add_test(tc, a_command_is_looked_up_beside_the_file_first);
 	tcase_add_test(tc, a_missing_command_names_all_places);
