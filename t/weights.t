@@ -109,8 +109,9 @@ sub weigh {
 {
 	weigh(1, 1);
 	turns(2, '/api?sleep_ms=100'); # nothing is sent ahead to slow ones
+	my $hold = int patience(1500);
 	my @held = map { $poold->client } 1 .. 2;
-	$_->request('GET', '/api?sleep_ms=700&log=taken') for @held;
+	$_->request('GET', "/api?sleep_ms=$hold&log=taken") for @held;
 	ok(wait_until(sub { my $n = () = $poold->log_text =~ /taken/g; $n == 2 }),
 	    'a worker of each is busy');
 	is(counts(turns(6)), 's=6', 'a service that could not even keep a request is passed over');
@@ -131,6 +132,17 @@ sub weigh {
 	eventually { turns(1) eq 'c' } 15, '... until it has one again';
 	is(counts(turns(10)), 'c=5 s=5', '... and gets its share as before');
 	is(join(' ', $poold->workers('stable')), "@stable", '... while the other saw nothing');
+}
+
+# a new router
+{
+	weigh(4, 1);
+	signal_to 'KILL', $poold->router;
+	ok(wait_until(sub { my $new = $poold->router; $new && $new != $router }),
+	    'the router is killed');
+	$client = $poold->client;
+	is(counts(turns(10)), 'c=2 s=8', '... and the next one knows the weights');
+	weigh(1, 1);
 }
 
 # what is refused
