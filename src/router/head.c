@@ -29,7 +29,8 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 	struct router *router = connection->router;
 
 	access_log_refusal(router, connection, status, router->buf, connection->peeked);
-	connection_answer(connection, status, detail, false, false, 0);
+	connection_answer(connection,
+	    (struct reply){ .status = status, .detail = detail }, 0);
 }
 
 /* Refuses a request whose head was read: the connection may go on. */
@@ -41,8 +42,12 @@ refuse_request(struct connection *connection, unsigned status, const char *detai
 	uint32_t keep = head->keep_alive && head->body_len == 0 ? head->head_len : 0;
 
 	access_log_refusal(router, connection, status, router->buf, connection->peeked);
-	connection_answer(connection, status, detail, head->method_id == HTTP_HEAD,
-	    head->minor == 0, keep);
+	connection_answer(connection,
+	    (struct reply){ .status = status,
+		.detail = detail,
+		.is_head = head->method_id == HTTP_HEAD,
+		.http10 = head->minor == 0 },
+	    keep);
 }
 
 static bool
