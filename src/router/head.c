@@ -87,7 +87,11 @@ submit(struct connection *connection, const struct route *route, const char *pat
 	    ++connection->requests >= connection->listener->settings.keepalive_requests)
 		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
 	connection->request = request;
-	body_await(connection);
+	/* before its body is waited for */
+	if (service_breaker_refuses(service))
+		service_turn_away(request);
+	else
+		body_await(connection);
 }
 
 static void

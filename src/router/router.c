@@ -16,6 +16,7 @@
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/guard.h"
 #include "router/listener.h"
 #include "router/main.h"
 #include "router/request.h"
@@ -185,6 +186,15 @@ worker_gone(struct router *router, const struct role_worker *role)
 }
 
 static void
+worker_trouble(struct router *router, const struct role_trouble *role)
+{
+	struct generation *generation = generation_find(router, role->generation);
+
+	if (generation != NULL)
+		guard_trouble(generation, role);
+}
+
+static void
 handle_worker(struct router *router, const struct role_worker *role, int rest_fd)
 {
 	struct generation *generation = generation_find(router, role->generation);
@@ -269,6 +279,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LEAVING:
 	case ROLE_GONE:
 		handle_worker(router, buf, fd_count == 1 ? fds[0] : -1);
+		break;
+	case ROLE_TROUBLE:
+		worker_trouble(router, buf);
 		break;
 	case ROLE_LOGS:
 		replace_logs(router, buf, fds, fd_count);
@@ -372,6 +385,8 @@ log_stats(const struct router *router)
 		{ "timeouts", stats->timeouts },
 		{ "evicted", stats->evicted },
 		{ "turned_away", stats->turned_away },
+		{ "breaker_opened", stats->breaker_opened },
+		{ "breaker_refused", stats->breaker_refused },
 		{ "rests", stats->rests },
 		{ "out_of_step", stats->out_of_step },
 		{ "wakeups", router->loop.wakeups },

@@ -150,6 +150,14 @@ struct config_service {
 	int64_t max_body;	 /* bytes */
 	int64_t response_buffer; /* bytes of each worker; 0: none */
 	int64_t retries;
+	bool breaker;
+	int64_t breaker_failures; /* percent; 0: their rate does not count */
+	int64_t breaker_requests;
+	int64_t breaker_status; /* 0: none */
+	int64_t breaker_window_ms;
+	int64_t breaker_time_ms;
+	int64_t breaker_max_time_ms;
+	int64_t breaker_trials;
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;

@@ -14,6 +14,7 @@
 #include "supervisor/access.h"
 #include "supervisor/config_keys.h"
 #include "supervisor/config_set.h"
+#include "supervisor/config_value.h"
 
 /* Each lease needs a slot, and each worker as many again to be sent ahead. */
 #define LEASES_MAX (LEASE_SLOTS_MAX / 2)
@@ -356,6 +357,25 @@ strength_check(const struct config_service *service, struct config_errors *error
 		    service->name);
 }
 
+static void
+breaker_check(const struct config_service *service, struct config_errors *errors)
+{
+	char time[CONFIG_NUMBER_SIZE], most[CONFIG_NUMBER_SIZE];
+
+	if (service->breaker_status != 0 && service->breaker_status < 500)
+		config_error_add(errors, service_origin(service, "breaker_status"),
+		    "[service %s]: breaker_status = %lld is neither 0 nor 500 to 599: "
+		    "what is below is no failure of the service",
+		    service->name, (long long)service->breaker_status);
+	if (service->breaker_time_ms <= service->breaker_max_time_ms)
+		return;
+	config_duration_format(service->breaker_time_ms, time);
+	config_duration_format(service->breaker_max_time_ms, most);
+	config_error_add(errors, service_origin(service, "breaker_time"),
+	    "[service %s]: breaker_time = %s is more than breaker_max_time = %s",
+	    service->name, time, most);
+}
+
 /* The folder that workers start in. */
 static void
 chdir_check(struct config_service *service, const struct config_account *account,
@@ -509,6 +529,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		routes_check(config, service, errors);
 		size_check(service, errors);
 		strength_check(service, errors);
+		breaker_check(service, errors);
 	}
 	accounts_check(config, errors);
 }

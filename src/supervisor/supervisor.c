@@ -32,12 +32,17 @@ show_title(void *owner)
 	struct supervisor *supervisor = owner;
 	static const char *const phases[] = { "", ", draining", ", stopping" };
 	const char *slash = strrchr(supervisor->config_file, '/');
-	unsigned services, workers;
+	unsigned services, workers, open;
+	char breakers[40] = "";
 
 	service_count(&supervisor->services, &services, &workers);
-	setproctitle("-poold: supervisor (%s, %u service%s, %u worker%s%s)",
+	open = service_count_open(&supervisor->services);
+	if (open > 0)
+		snprintf(breakers, sizeof(breakers), ", %u breaker%s open", open,
+		    open == 1 ? "" : "s");
+	setproctitle("-poold: supervisor (%s, %u service%s, %u worker%s%s%s)",
 	    slash != NULL ? slash + 1 : supervisor->config_file, services,
-	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s",
+	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s", breakers,
 	    phases[supervisor->phase]);
 }
 

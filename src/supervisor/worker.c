@@ -23,6 +23,7 @@
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trouble.h"
 
 #define YOUNG_NS	(1000 * MS_NS) /* a death before this age counts */
 #define BACK_OFF_MIN_NS (100 * MS_NS)
@@ -463,6 +464,7 @@ do_bury(struct worker *worker)
 {
 	siginfo_t info = { 0 };
 	uint64_t now_ns = util_now_ns();
+	bool young;
 
 	/* the reason may have arrived together with the exit */
 	if (worker->failure.fd != -1)
@@ -473,8 +475,10 @@ do_bury(struct worker *worker)
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
 	/* old enough: what killed it says nothing about the next one */
-	if (worker->ready_ns != 0 && now_ns - worker->ready_ns >= YOUNG_NS)
+	young = worker->ready_ns == 0 || now_ns - worker->ready_ns < YOUNG_NS;
+	if (!young)
 		worker->failures = 0;
+	trouble_note_end(worker, young);
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
@@ -511,6 +515,7 @@ do_replace(struct worker *worker)
 	}
 	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
+		trouble_tell(worker->pool); /* it may have taken its time */
 		worker_event(worker, WORKER_ON_START);
 		return;
 	}
@@ -519,13 +524,16 @@ do_replace(struct worker *worker)
 	    service_of(worker), worker->slot, (double)back_off_ns(worker) / 1e9,
 	    worker->failures);
 	set_timer(worker, back_off_ns(worker));
+	trouble_tell(worker->pool);
 }
 
 static void
 do_back_off(struct worker *worker)
 {
 	worker->failures++;
+	worker->barren++;
 	set_timer(worker, back_off_ns(worker));
+	trouble_tell(worker->pool);
 	/* last: it may be the end of the pool */
 	pool_worker_failed(worker->pool, "a process could not be started");
 }

@@ -571,6 +571,24 @@ START_TEST(workers_and_concurrency_have_a_common_limit)
 }
 END_TEST
 
+START_TEST(only_a_response_from_500_on_is_a_failure)
+{
+	load_good(LISTEN SERVICE "breaker_status = 503\n");
+	config_free(config);
+	load_bad(LISTEN SERVICE "breaker_status = 404\n", 1,
+	    "t.ini:6: [service a]: breaker_status = 404 is neither 0 nor 500 to 599");
+}
+END_TEST
+
+START_TEST(a_breaker_cannot_be_open_for_longer_than_at_most)
+{
+	load_good(LISTEN SERVICE "breaker_time = 60s\n");
+	config_free(config);
+	load_bad(LISTEN SERVICE "breaker_time = 2m\n", 1,
+	    "t.ini:6: [service a]: breaker_time = 2m is more than breaker_max_time = 1m");
+}
+END_TEST
+
 START_TEST(a_command_is_looked_up_beside_the_file_first)
 {
 	ck_assert_int_eq(mkdir(path_of("lib"), 0755), 0);
@@ -1039,6 +1057,8 @@ checks_case(void)
 	tcase_add_test(tc, a_route_is_shared_when_all_give_a_weight);
 	tcase_add_test(tc, a_weight_is_a_number_up_to_1000);
 	tcase_add_test(tc, workers_and_concurrency_have_a_common_limit);
+	tcase_add_test(tc, only_a_response_from_500_on_is_a_failure);
+	tcase_add_test(tc, a_breaker_cannot_be_open_for_longer_than_at_most);
 	tcase_add_test(tc, a_command_is_looked_up_beside_the_file_first);
 	tcase_add_test(tc, a_missing_command_names_all_places);
 	tcase_add_test(tc, a_script_needs_its_interpreter);
