@@ -31,7 +31,7 @@ struct service {
 	struct service_settings settings;
 	struct loop_timer load_timer; /* when the queue is told next */
 	uint32_t load_told;	      /* its length when it was told last */
-	struct breaker breaker; /* see guard.h */
+	struct breaker breaker;	      /* see guard.h */
 	struct loop_timer breaker_timer;
 	bool routed; /* some route leads here */
 };
