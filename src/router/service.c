@@ -90,7 +90,8 @@ service_is_available(const struct service *service)
 {
 	const struct generation *generation = service->generation;
 
-	if (generation == NULL || generation->ready == 0 || generation->sending_over)
+	if (generation == NULL || generation->ready == 0 || generation->sending_over ||
+	    service_breaker_refuses(service))
 		return false;
 	return service->queued < service->settings.queue_limit ||
 	    (service->queued == 0 && generation_has_room(generation));

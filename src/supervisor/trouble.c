@@ -46,7 +46,7 @@ trouble_note_end(struct worker *worker, bool young)
 static bool
 is_hopeless(const struct worker *worker)
 {
-	if (worker->state == WORKER_RUNNING)
+	if (worker_is_going(worker))
 		return false;
 	return worker->barren >= BARREN_MAX ||
 	    (worker->state == WORKER_WAITING && worker->failures >= FAILURES_MAX);
@@ -60,11 +60,12 @@ next_start_ns(const struct pool *pool)
 
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		const struct worker *worker = &pool->workers[i];
-		uint64_t ns = worker->state == WORKER_WAITING &&
-			loop_timer_is_set(&worker->timer) ?
-		    worker->timer.deadline_ns :
-		    now_ns;
+		uint64_t ns = now_ns;
 
+		if (worker->state == WORKER_EMPTY)
+			continue;
+		if (worker->state == WORKER_WAITING && loop_timer_is_set(&worker->timer))
+			ns = worker->timer.deadline_ns;
 		if (ns < start_ns)
 			start_ns = ns;
 	}
@@ -79,11 +80,17 @@ trouble_tell(struct pool *pool)
 	if (!pool_is_leased(pool))
 		return;
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
-		if (!is_hopeless(&pool->workers[i]))
+		const struct worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_EMPTY)
+			continue; /* nobody is wanted there */
+		if (!is_hopeless(worker))
 			return;
-		if (pool->workers[i].failures > role.failures)
-			role.failures = pool->workers[i].failures;
+		if (worker->failures > role.failures)
+			role.failures = worker->failures;
 	}
+	if (role.failures == 0)
+		return;
 	role.start_ns = next_start_ns(pool);
 	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
 }
