@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -29,6 +30,21 @@ static const struct resource {
 };
 #define RESOURCES (sizeof(resources) / sizeof(resources[0]))
 
+/* The sysctl fs.nr_open, or its default. */
+static int64_t
+most_files(void)
+{
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	long long most;
+
+	if (f == NULL)
+		return 1 << 20;
+	if (fscanf(f, "%lld", &most) != 1)
+		most = 1 << 20;
+	fclose(f);
+	return most;
+}
+
 void
 limits_init(struct limits *limits, const struct config_limits *config, int cgroup_fd)
 {
@@ -36,6 +52,7 @@ limits_init(struct limits *limits, const struct config_limits *config, int cgrou
 
 	limits->config = config;
 	limits->cgroup_fd = cgroup_fd;
+	limits->nofile_max = config->rlimit_nofile == CONFIG_UNLIMITED ? most_files() : 0;
 	CPU_ZERO(&limits->cpus);
 	if (config->cpu_affinity[0] != '\0')
 		config_value_cpus(config->cpu_affinity, &limits->cpus, why);
@@ -69,12 +86,14 @@ set_resource(const struct resource *resource, int64_t value)
 }
 
 static const char *
-set_resources(const struct config_limits *config)
+set_resources(const struct limits *limits)
 {
 	for (size_t i = 0; i < RESOURCES; i++) {
-		const void *at = (const char *)config + resources[i].offset;
+		const void *at = (const char *)limits->config + resources[i].offset;
 		int64_t value = *(const int64_t *)at;
 
+		if (resources[i].resource == RLIMIT_NOFILE && value == CONFIG_UNLIMITED)
+			value = limits->nofile_max;
 		if (value != CONFIG_UNSET && set_resource(&resources[i], value) == -1)
 			return resources[i].key;
 	}
@@ -148,7 +167,7 @@ const char *
 limits_apply(const struct limits *limits)
 {
 	const struct config_limits *config = limits->config;
-	const char *failed = set_resources(config);
+	const char *failed = set_resources(limits);
 
 	if (failed != NULL)
 		return failed;
@@ -206,12 +225,12 @@ resource_explain(const struct resource *resource, int error)
 
 	if (error != EPERM || getrlimit(resource->resource, &limit) == -1)
 		return NULL;
-	if (geteuid() == 0 && resource->resource == RLIMIT_NOFILE)
-		return util_strdup("the sysctl fs.nr_open sets the most there can be");
 	if (limit.rlim_max == RLIM_INFINITY)
 		return NULL;
-	return util_asprintf("poold's own hard limit is %s, and it may not raise it",
-	    number_text((int64_t)limit.rlim_max, hard));
+	return util_asprintf("poold's own hard limit is %s, and raising it takes "
+			     "CAP_SYS_RESOURCE%s",
+	    number_text((int64_t)limit.rlim_max, hard),
+	    resource->resource == RLIMIT_NOFILE ? "; the most is fs.nr_open" : "");
 }
 
 static char *

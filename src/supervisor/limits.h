@@ -9,8 +9,10 @@
 
 struct limits {
 	const struct config_limits *config;
-	cpu_set_t cpus; /* of cpu_affinity, if there is one */
-	int cgroup_fd;	/* folder of its control group; -1: none */
+	cpu_set_t cpus;	    /* of cpu_affinity, if there is one */
+	int64_t nofile_max; /* what there can be at most: the kernel refuses more,
+			     * and so "unlimited" */
+	int cgroup_fd;	    /* folder of its control group; -1: none */
 };
 
 /* Made ready before the fork, since the child may not allocate. */
