@@ -120,7 +120,7 @@ sub start_client {
 		open(STDIN, '<', '/dev/null');
 		open(STDOUT, '>', "$dir/out");
 		open(STDERR, '>', "$dir/err");
-		$ENV{HOME} = $dir;
+		$ENV{HOME} = $ENV{TMPDIR} = $dir;
 		delete @ENV{grep { /_proxy$/i } keys %ENV};
 		{ exec { $command[0] } @command; }
 		POSIX::_exit(127);
@@ -319,7 +319,7 @@ SKIP: {
 
 SKIP: {
 	my $java = client('java');
-	my ($status, $out, $err) = run($java, '-XX:TieredStopAtLevel=1', '-Xshare:auto',
+	my ($status, $out, $err) = run($java, '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
 	    Poold::Test::srcdir() . '/t/clients/HttpClientTest.java', $url);
 	skip('there is no Java compiler', 1)
 	    if !$ENV{CI} && $status && $err =~ /jdk\.compiler|ClassNotFound|not find.*class/;
