@@ -378,7 +378,7 @@ set_option(struct holder *holder, int c)
 int
 main(int argc, char **argv)
 {
-	struct holder holder = { .address = { .sin_family = AF_INET },
+	static struct holder holder = { .address = { .sin_family = AF_INET },
 		.bytes = 10 << 20,
 		.rate = 64 << 10,
 		.drip_ms = 1000 };

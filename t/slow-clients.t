@@ -145,6 +145,7 @@ for my $as (qw(whole file stream)) {
 	cmp_ok($use->{rss}, '<', patience(65536), '... and needs little memory');
 
 	my $report = $chaos->stop_ledger($slow);
+	is($report->{exit}, 0, 'the slow clients come to their end') or diag $report->{told};
 	is($report->{idle_usable}, 400, '... and each idle connection is usable at the end')
 	    or diag $report->{told};
 	is($report->{read_wrong} + $report->{read_ended}, 0,

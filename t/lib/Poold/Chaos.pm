@@ -284,8 +284,9 @@ sub router_use {
 		fds => scalar keys %{ Poold::Proc::fds($pid) // {} } };
 }
 
-# Descriptors, memory (KiB) and number of processes by role.  Meant for quiet
-# moments.
+# Descriptors, memory and number of processes by role.  own is what they have
+# written to (RssAnon, KiB): the whole has in it what they touched of the shared
+# file of executions.  Meant for quiet moments.
 sub sample {
 	my ($self) = @_;
 	my %family = ($self->{poold}->pid => 'poold: supervisor', $self->family);
@@ -298,7 +299,7 @@ sub sample {
 		    =~ /^Pss:\s+(\d+)/m;
 		$sample{$role}{processes}++;
 		$sample{$role}{fds} += keys %$fds;
-		$sample{$role}{rss} += ($status->{VmRSS} // 0) =~ s/\D//gr;
+		$sample{$role}{own} += ($status->{RssAnon} // 0) =~ s/\D//gr;
 		$sample{$role}{pss} += $pss // 0;
 	}
 	return \%sample;
