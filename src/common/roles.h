@@ -153,6 +153,7 @@ struct role_trouble {
 	uint32_t type;
 	uint32_t generation;
 	uint64_t start_ns; /* CLOCK_MONOTONIC: when one is started next */
+	uint64_t since_ns; /* a later answer proves that there is hope */
 	uint32_t failures; /* in a row, at most */
 };
 

@@ -313,6 +313,8 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 	}
 	if (request->connection != NULL)
 		update_mean(generation, request, done);
+	if (done->status != 0)
+		generation->answered_ns = generation->router->loop.now_ns;
 	if ((done->flags & LEASE_DONE_DETACHED) && request->connection != NULL) {
 		/* the worker is busy until it says DONE once more */
 		service_detached(request, done, sender);

@@ -531,7 +531,7 @@ static void
 do_back_off(struct worker *worker)
 {
 	worker->failures++;
-	worker->barren++;
+	trouble_note_failure(worker);
 	set_timer(worker, back_off_ns(worker));
 	trouble_tell(worker->pool);
 	/* last: it may be the end of the pool */
