@@ -137,7 +137,12 @@ struct config_service {
 			 * section stands, or / in a chroot */
 	struct config_limits limits;
 	struct config_envs env;
-	struct config_strings watch; /* paths, absolute */
+	struct config_strings watch;	  /* paths, absolute */
+	struct config_strings inherit_as; /* mode = inherit: words of
+					   * config_inherit_words, at least one */
+	int64_t ready_after_ms;		  /* mode = inherit; 0: it must say so */
+	int stop_signal;
+	int reload_signal; /* 0: none */
 	int64_t start_timeout_ms;
 	int64_t stop_timeout_ms;
 	int64_t queue_limit;
@@ -294,6 +299,13 @@ bool config_router_account(const struct config *config, struct config_account *o
 /* The listener or service of this name, or NULL. */
 struct config_listen *config_listen_find(const struct config *config, const char *name);
 struct config_service *config_service_find(const struct config *config, const char *name);
+
+/* What inherit_as may name; NULL at its end. */
+#define CONFIG_INHERIT_SYSTEMD	      "systemd"
+#define CONFIG_INHERIT_SERVER_STARTER "server-starter"
+#define CONFIG_INHERIT_PHP_FPM	      "php-fpm"
+#define CONFIG_INHERIT_STDIN	      "stdin"
+extern const char *const config_inherit_words[];
 
 /* The sections of a file. */
 enum config_section { CONFIG_POOLD, CONFIG_LISTEN, CONFIG_SERVICE };

@@ -2,7 +2,6 @@
 #include "supervisor/fingerprint.h"
 
 #include <fts.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,8 @@
 #include "supervisor/config.h"
 
 #define WATCHED_MAX 100000 /* files below a watch path that are looked at */
+#define WATCHED	    "watched = "
+#define WATCHED_LEN (sizeof(WATCHED) - 1 + 16 + 1) /* with 64 bits in hex, newline */
 
 /* FNV-1a, 64 bits: changes are accidental, not forged. */
 #define HASH_START 0xcbf29ce484222325ULL
@@ -87,7 +88,7 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 {
 	char *text = config_service_text(config, service), *all;
 	struct config_string *watch, *listen;
-	uint64_t hash = HASH_START;
+	uint64_t hash = HASH_START, watched = HASH_START;
 
 	hash_arguments(&hash, service);
 	/* inherited sockets come from addresses, not from names */
@@ -99,8 +100,19 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 			hash_bytes(&hash, address, strlen(address));
 		}
 	TAILQ_FOREACH (watch, &service->watch, entry)
-		hash_tree(&hash, watch->value, service);
-	all = util_asprintf("%sfiles = %016llx\n", text, (unsigned long long)hash);
+		hash_tree(&watched, watch->value, service);
+	all = util_asprintf("%sfiles = %016llx\n" WATCHED "%016llx\n", text,
+	    (unsigned long long)hash, (unsigned long long)watched);
 	free(text);
 	return all;
+}
+
+bool
+fingerprint_differs_in_watched(const char *old, const char *fresh)
+{
+	size_t len = strlen(old);
+
+	/* the last line is of one length */
+	return len == strlen(fresh) && len > WATCHED_LEN &&
+	    memcmp(old, fresh, len - WATCHED_LEN) == 0 && strcmp(old, fresh) != 0;
 }

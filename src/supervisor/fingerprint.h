@@ -7,10 +7,16 @@
 #ifndef SUPERVISOR_FINGERPRINT_H
 #define SUPERVISOR_FINGERPRINT_H
 
+#include <stdbool.h>
+
 struct config;
 struct config_service;
 
 /* A text that is equal for an unchanged service.  The caller frees it. */
 char *fingerprint_new(const struct config *config, const struct config_service *service);
+
+/* Whether two fingerprints that are not equal differ in nothing but what lies
+ * below the watch paths. */
+bool fingerprint_differs_in_watched(const char *old, const char *fresh);
 
 #endif

@@ -466,7 +466,9 @@ fork_router(struct link *link, int sock)
 		.switch_account = supervisor->is_root,
 		.fds = { sock },
 		.fd_count = 1,
-		.log_fd = log_fd() };
+		.stdin_fd = -1,
+		.log_fd = log_fd(),
+		.death_signal = SIGTERM };
 	char *why;
 
 	if (!config_router_account(supervisor->plan->config, &account, &why)) {

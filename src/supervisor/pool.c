@@ -13,6 +13,7 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/config_value.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -102,6 +103,7 @@ pool_free(struct pool *pool)
 	config_account_free(&pool->account);
 	plan_release(pool->plan);
 	free(pool->fingerprint);
+	free(pool->fresh_fingerprint);
 	free(pool->workers);
 	free(pool);
 }
@@ -224,6 +226,35 @@ pool_workers_event(struct pool *pool, enum worker_event event)
 		worker_event(&pool->workers[i], event);
 	pool->held = false;
 	pool_check_empty(pool);
+}
+
+void
+pool_forget_reload(struct pool *pool)
+{
+	free(pool->fresh_fingerprint);
+	pool->fresh_fingerprint = NULL;
+}
+
+void
+pool_signal_reload(struct pool *pool)
+{
+	int sig = pool->config->reload_signal;
+	unsigned count = 0;
+
+	if (pool->fresh_fingerprint == NULL)
+		return;
+	free(pool->fingerprint);
+	pool->fingerprint = pool->fresh_fingerprint;
+	pool->fresh_fingerprint = NULL;
+	/* one that started since then has read the changed files anyway, and
+	 * need not know the signal yet */
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (worker_is_going(&pool->workers[i])) {
+			worker_signal(&pool->workers[i], sig);
+			count++;
+		}
+	log_info("service %s: only watched files have changed: sent %s to %u worker%s",
+	    pool->service->name, config_signal_name(sig), count, count == 1 ? "" : "s");
 }
 
 static void

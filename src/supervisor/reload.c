@@ -163,6 +163,16 @@ starting_pool(struct service *service)
 	return pool != NULL && pool->state == POOL_STARTING ? pool : NULL;
 }
 
+/* Whether its workers are all there to be told by a signal that what they watch
+ * has changed, and nothing else has. */
+static bool
+is_for_signal(const struct pool *pool, const char *fingerprint)
+{
+	return pool->config->reload_signal != 0 &&
+	    pool->ready_count == pool->worker_count &&
+	    fingerprint_differs_in_watched(pool->fingerprint, fingerprint);
+}
+
 /* Starts a pool for a service that is new or has changed. */
 static char *
 start_service(struct supervisor *supervisor, struct reload *reload,
@@ -176,6 +186,10 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 	if (service->current != NULL &&
 	    strcmp(service->current->fingerprint, fingerprint) == 0) {
 		free(fingerprint);
+		return NULL;
+	}
+	if (service->current != NULL && is_for_signal(service->current, fingerprint)) {
+		service->current->fresh_fingerprint = fingerprint;
 		return NULL;
 	}
 	if (pool_start(supervisor, service, reload->plan, config, fingerprint, &why) ==
@@ -202,9 +216,13 @@ abandon_pools(struct supervisor *supervisor)
 	struct service *service, *next;
 	struct pool *pool;
 
-	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next)
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next) {
+		if (service->current != NULL)
+			pool_forget_reload(service->current);
+		/* last: it may take the service along */
 		if ((pool = starting_pool(service)) != NULL)
 			pool_event(pool, POOL_ON_ABANDON);
+	}
 }
 
 static bool
@@ -232,8 +250,11 @@ switch_pools(struct supervisor *supervisor, struct reload *reload)
 		old = service->current;
 		if (fresh == NULL &&
 		    (old == NULL ||
-			config_service_find(reload->plan->config, service->name) != NULL))
+			config_service_find(reload->plan->config, service->name) != NULL)) {
+			if (old != NULL)
+				pool_signal_reload(old);
 			continue;
+		}
 		if (old != NULL)
 			pool_event(old, POOL_ON_STANDBY);
 		if (fresh != NULL)

@@ -24,7 +24,9 @@ struct spawn {
 	const struct limits *limits; /* NULL: those of poold */
 	int fds[SPAWN_FDS_MAX];	     /* what the child gets; still the caller's */
 	int fd_count;
-	int log_fd; /* becomes stdout and stderr */
+	int stdin_fd;	  /* becomes stdin; -1: /dev/null */
+	int log_fd;	  /* becomes stdout and stderr */
+	int death_signal; /* what it gets should the supervisor die */
 };
 
 /* Why a child could not become what it should: what exec or a step before it

@@ -29,9 +29,6 @@
 #define BACK_OFF_MIN_NS (100 * MS_NS)
 #define BACK_OFF_MAX_NS (30000 * MS_NS)
 #define QUICK_STOP_NS	(1000 * MS_NS)
-/* A program behind an inherited socket that says nothing is taken to be ready
- * when it has lived so long. */
-#define ASSUME_READY_NS (1000 * MS_NS)
 #define REST_FILE_SIZE	((off_t)1 << 40)
 
 static struct loop *
@@ -143,13 +140,19 @@ on_exit_event(void *owner, uint32_t events)
 	worker_event(worker, WORKER_ON_EXIT);
 }
 
+/* Whether a worker that never says READY=1 is taken to be ready in the end. */
+static bool
+may_be_silent(const struct pool *pool)
+{
+	return !pool_is_leased(pool) && pool->config->ready_after_ms > 0;
+}
+
 static void
 on_timer(void *owner)
 {
 	struct worker *worker = owner;
 
-	if (worker->state == WORKER_STARTING && !pool_is_leased(worker->pool) &&
-	    worker->pool->config->start_timeout_ms > 0)
+	if (worker->state == WORKER_STARTING && may_be_silent(worker->pool))
 		worker_event(worker, WORKER_ON_READY);
 	else
 		worker_event(worker, WORKER_ON_TIMEOUT);
@@ -196,7 +199,7 @@ choose_fds(struct worker *worker, int fds[SPAWN_FDS_MAX], int *control_end)
 
 	*control_end = -1;
 	if (!pool_is_leased(pool))
-		return environment_listen_fds(pool, fds, SPAWN_FDS_MAX);
+		return environment_listen_fds(pool, fds);
 	if (msg_pair(control) == -1)
 		return -1;
 	worker->control.fd = control[0];
@@ -250,7 +253,9 @@ fork_worker(struct worker *worker)
 		.chdir = pool->config->chdir,
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
-		.log_fd = log_fd() };
+		.stdin_fd = environment_stdin(pool),
+		.log_fd = log_fd(),
+		.death_signal = pool->config->stop_signal };
 	struct limits limits;
 	int control_end;
 
@@ -299,8 +304,9 @@ do_spawn(struct worker *worker)
 		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
 		    (uint32_t)worker->pid);
 	watch(worker);
-	if (!pool_is_leased(pool) && wait_ns > ASSUME_READY_NS)
-		wait_ns = ASSUME_READY_NS;
+	if (may_be_silent(pool) &&
+	    wait_ns > (uint64_t)pool->config->ready_after_ms * MS_NS)
+		wait_ns = (uint64_t)pool->config->ready_after_ms * MS_NS;
 	set_timer(worker, wait_ns);
 	supervisor_title_touch(pool->supervisor);
 }
@@ -343,10 +349,22 @@ do_stop(struct worker *worker, enum worker_state was)
 	tell_worker(worker, LEASE_STOP);
 	/* one that is not ready need not read its control descriptor yet */
 	if (!pool_is_leased(pool) || was == WORKER_STARTING)
-		worker_signal(worker, SIGTERM);
+		worker_signal(worker, pool->config->stop_signal);
 	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
 		wait_ns = QUICK_STOP_NS;
 	set_timer(worker, wait_ns);
+}
+
+/*
+ * Kills what the process started and left in its group: the process that it is
+ * the leader of (setsid).  Only before the leader is reaped, since until then
+ * nothing else can have its pid, nor a group of that number.
+ */
+static void
+kill_children(const struct worker *worker)
+{
+	if (worker->pid != 0)
+		kill(-worker->pid, SIGKILL);
 }
 
 static void
@@ -356,6 +374,7 @@ do_kill(struct worker *worker, const char *why)
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	tell_router(worker, ROLE_LEAVING);
 	worker_signal(worker, SIGKILL);
+	kill_children(worker);
 }
 
 /* --- the end ----------------------------------------------------------- */
@@ -469,6 +488,8 @@ do_bury(struct worker *worker)
 	/* the reason may have arrived together with the exit */
 	if (worker->failure.fd != -1)
 		on_failure(worker, 0);
+	/* they may hold its listening sockets, or connections that it was leased */
+	kill_children(worker);
 	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
