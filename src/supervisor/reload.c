@@ -168,8 +168,7 @@ starting_pool(struct service *service)
 static bool
 is_for_signal(const struct pool *pool, const char *fingerprint)
 {
-	return pool->config->reload_signal != 0 &&
-	    pool->ready_count == pool->worker_count &&
+	return pool->config->reload_signal != 0 && strength_is_reached(pool) &&
 	    fingerprint_differs_in_watched(pool->fingerprint, fingerprint);
 }
 
@@ -250,7 +249,8 @@ switch_pools(struct supervisor *supervisor, struct reload *reload)
 		old = service->current;
 		if (fresh == NULL &&
 		    (old == NULL ||
-			config_service_find(reload->plan->config, service->name) != NULL)) {
+			config_service_find(reload->plan->config, service->name) !=
+			    NULL)) {
 			if (old != NULL)
 				pool_signal_reload(old);
 			continue;
