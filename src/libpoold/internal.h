@@ -261,7 +261,11 @@ int listen_open(struct listeners *listeners, const char *address);
 void listen_close(struct listeners *listeners);
 
 /* notify.c: sd_notify(3) */
-void notify_open(void); /* reads and clears NOTIFY_SOCKET */
+/* Reads and clears NOTIFY_SOCKET and WATCHDOG_*. */
+void notify_open(void);
 void notify_send(const char *state);
+/* Sends WATCHDOG=1 when it is time again, if the manager wants it.  Returns how
+ * long to wait at most before the next call, in ms; -1: for ever. */
+int notify_watchdog(void);
 
 #endif
