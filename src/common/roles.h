@@ -45,6 +45,7 @@ enum role_type {
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
 	ROLE_BREAKER,	/* role_breaker: it is in another state */
+	ROLE_OUTLIER,	/* role_outlier: it answers with 5xx again and again */
 	ROLE_DRAINED,	/* role_id 0 */
 	ROLE_LOAD,	/* role_load */
 };
@@ -119,6 +120,7 @@ struct service_settings {
 	uint32_t retries;
 	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
 	struct breaker_settings breaker;
+	uint32_t outlier_failures; /* 5xx in a row; 0: any */
 };
 
 struct role_generation {
@@ -196,6 +198,14 @@ struct role_kill {
 	uint32_t generation;
 	int32_t pid;
 	uint32_t why;
+};
+
+/* outlier_failures responses in a row of a worker were 5xx. */
+struct role_outlier {
+	uint32_t type;
+	uint32_t generation;
+	int32_t pid;
+	uint32_t failures;
 };
 
 /* A worker holds a lease past request_timeout (or is the one that must have

@@ -24,6 +24,7 @@ struct worker_view {
 	bool ready;		/* takes leases */
 	struct rest_file *rest; /* its memfd; NULL: none */
 	pid_t reported;		/* its pid, once it has sent a wrong DONE */
+	uint32_t failures;	/* 5xx in a row: outlier.c */
 };
 
 struct generation {

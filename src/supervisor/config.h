@@ -61,6 +61,11 @@ enum config_scaling {
 	CONFIG_SCALING_ONDEMAND,
 };
 enum config_reload { CONFIG_RELOAD_REPLACE, CONFIG_RELOAD_ROLLING };
+enum config_health {
+	CONFIG_HEALTH_HTTP,
+	CONFIG_HEALTH_TCP,
+	CONFIG_HEALTH_WATCHDOG,
+};
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -163,6 +168,14 @@ struct config_service {
 	int64_t breaker_time_ms;
 	int64_t breaker_max_time_ms;
 	int64_t breaker_trials;
+	char *health_check;  /* path and query; "": none */
+	char *health_expect; /* see expect.h */
+	enum config_health health_type;
+	int64_t health_interval_ms;
+	int64_t health_timeout_ms;
+	int64_t health_failures;  /* in a row */
+	int64_t health_successes; /* in a row */
+	int64_t outlier_failures; /* in a row; 0: not looked at */
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;

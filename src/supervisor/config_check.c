@@ -594,6 +594,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		size_check(service, errors);
 		strength_check(service, errors);
 		breaker_check(service, errors);
+		config_health_check(service, errors);
 	}
 	accounts_check(config, errors);
 }

@@ -203,6 +203,16 @@ put_systemd(struct builder *builder, const struct pool *pool)
 	return put(builder, util_asprintf("LISTEN_PID=%010d.", 0));
 }
 
+/* As sd_watchdog_enabled(3) describes. */
+static char *
+put_watchdog(struct builder *builder, const struct pool *pool)
+{
+	put(builder,
+	    util_asprintf("WATCHDOG_USEC=%llu",
+		(unsigned long long)pool->config->health_interval_ms * 1000));
+	return put(builder, util_asprintf("WATCHDOG_PID=%010d.", 0));
+}
+
 /* Returns what is to become LISTEN_PID, or NULL. */
 static char *
 put_sockets(struct builder *builder, const struct pool *pool)
@@ -220,13 +230,13 @@ put_sockets(struct builder *builder, const struct pool *pool)
 }
 
 char **
-environment_new(struct worker *worker, char **listen_pid)
+environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 {
 	struct pool *pool = worker->pool;
 	struct builder builder = { 0 };
 	struct config_env *env;
 
-	*listen_pid = NULL;
+	*listen_pid = *watchdog_pid = NULL;
 	put_inherited(&builder);
 	put_account(&builder, pool);
 	put(&builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
@@ -237,6 +247,9 @@ environment_new(struct worker *worker, char **listen_pid)
 		put_lease(&builder, worker);
 	TAILQ_FOREACH (env, &pool->config->env, entry)
 		put(&builder, util_asprintf("%s=%s", env->name, env->value));
+	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
+		*watchdog_pid = put_watchdog(&builder, pool);
+	/* last: put may move what is before it, never what it returns */
 	if (!pool_is_leased(pool))
 		*listen_pid = put_sockets(&builder, pool);
 	return builder.vars;

@@ -12,9 +12,10 @@ struct worker;
  * (NOTIFY_SOCKET, LISTEN_*, SERVER_STARTER_*, FPM_SOCKETS*, WATCHDOG_*, POOLD_*),
  * the contract's variables or those that inherit_as names, the
  * user's HOME, USER and LOGNAME when the user changes, and env.NAME of the
- * configuration.  *listen_pid points into it, for struct spawn, or is NULL.
+ * configuration.  *listen_pid and *watchdog_pid point into it, for struct spawn,
+ * or are NULL.
  */
-char **environment_new(struct worker *worker, char **listen_pid);
+char **environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid);
 void environment_free(char **envp);
 
 /* Fills fds[SPAWN_FDS_MAX] with the service's listening sockets (the

@@ -126,6 +126,7 @@ settings_of(const struct config_service *config)
 		.retries = (uint32_t)config->retries,
 		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
 		.breaker = breaker_of(config),
+		.outlier_failures = (uint32_t)config->outlier_failures,
 	};
 }
 
@@ -314,6 +315,18 @@ on_load(struct link *link, const struct role_load *role)
 
 	if (pool != NULL)
 		strength_report(pool, role->queued);
+on_outlier(struct link *link, const struct role_outlier *role)
+{
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
+
+	if (worker == NULL || worker->pool->id != role->generation ||
+	    worker->state != WORKER_RUNNING)
+		return;
+	log_warn("service %s: worker %u (pid %d) answered %u requests in a row with 5xx; "
+		 "it is recycled",
+	    worker->pool->service->name, worker->slot, (int)role->pid, role->failures);
+	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
 static void
@@ -345,6 +358,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_load(link, buf);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
+	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))
+		on_outlier(link, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

@@ -100,6 +100,9 @@ pool_free(struct pool *pool)
 	if (pool->board.map != NULL)
 		munmap(pool->board.map, pool->board.layout.size);
 	close_fd(&pool->board_fd);
+	health_clear(&pool->health);
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		health_clear(&pool->workers[i].health);
 	config_account_free(&pool->account);
 	plan_release(pool->plan);
 	free(pool->fingerprint);
@@ -140,6 +143,7 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
 	strength_init(pool, service->current != NULL);
+	health_init(&pool->health, pool, NULL);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
 	return pool;
 }
@@ -180,6 +184,7 @@ pool_worker_ready(struct pool *pool)
 		pool->was_ready = true;
 		log_info("service %s: generation %u is ready (%u worker%s)",
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
+		health_serving(pool);
 		reload_pool_ready(pool->supervisor);
 	}
 	/* those that it succeeds may leave, or more may come */
@@ -261,6 +266,7 @@ static void
 do_drain(struct pool *pool)
 {
 	strength_end(pool);
+	health_clear(&pool->health);
 	/* the end of the file, for all duplicates and behind all that is
 	 * queued: workers serve that, then exit */
 	if (pool->queue[POOL_ROUTER_END] != -1)

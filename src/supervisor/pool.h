@@ -13,6 +13,7 @@
 
 #include "common/lease.h"
 #include "supervisor/config.h"
+#include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/strength.h"
 #include "supervisor/worker.h"
@@ -43,6 +44,7 @@ struct pool {
 	struct worker *workers;
 	uint32_t worker_count; /* slots: see strength.h for how many are used */
 	struct strength strength;
+	struct health health;	   /* of a service that accepts for itself */
 	uint64_t memory_looked_ns; /* see recycle.c */
 	bool was_ready;		   /* as many as there should be, some time */
 	bool sharing;		   /* see pool_share */

@@ -155,6 +155,9 @@ run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgrou
 	if (spawn->listen_pid != NULL)
 		snprintf(spawn->listen_pid + strlen("LISTEN_PID="), 12, "%d",
 		    (int)getpid());
+	if (spawn->watchdog_pid != NULL)
+		snprintf(spawn->watchdog_pid + strlen("WATCHDOG_PID="), 12, "%d",
+		    (int)getpid());
 	execve(spawn->path, spawn->argv, spawn->envp);
 	fail(failure_fd, "exec");
 }

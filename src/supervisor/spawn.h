@@ -15,10 +15,11 @@
 struct spawn {
 	const char *path; /* absolute */
 	char *const *argv;
-	char **envp;	   /* whole environment */
-	char *listen_pid;  /* in envp: "LISTEN_PID=" and 11 more bytes that
+	char **envp;	    /* whole environment */
+	char *listen_pid;   /* in envp: "LISTEN_PID=" and 11 more bytes that
 				  * become the child's pid; NULL: none */
-	const char *chdir; /* NULL: / */
+	char *watchdog_pid; /* "WATCHDOG_PID=", in the same way */
+	const char *chdir;  /* NULL: / */
 	const struct config_account *account;
 	bool switch_account;	     /* we are root and become account */
 	const struct limits *limits; /* NULL: those of poold */

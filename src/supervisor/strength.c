@@ -63,7 +63,7 @@ strength_count(const struct pool *pool)
 		case WORKER_KILLED:
 		case WORKER_LOST:
 			/* one that did not leave by itself is replaced in place */
-			count.coming += !worker->asked_to_leave;
+			count.coming += !worker->leaving;
 			break;
 		case WORKER_RUNNING:
 			count.going++;

@@ -96,16 +96,30 @@ close_io(struct worker *worker, struct loop_io *io)
 }
 
 static void
+on_check_done(struct worker *worker, const struct lease_done *done)
+{
+	if (health_done(worker, done) || worker->state == WORKER_KILLED)
+		return;
+	log_warn("service %s: worker %u (pid %d) broke the lease contract: DONE for a "
+		 "CHECK that does not exist",
+	    service_of(worker), worker->slot, (int)worker->pid);
+	worker_event(worker, WORKER_ON_KILL);
+}
+
+static void
 on_control(void *owner, uint32_t events)
 {
 	struct worker *worker = owner;
-	struct lease_signal signal;
+	union {
+		struct lease_signal signal;
+		struct lease_done done;
+	} msg;
 	int fd;
 	bool truncated;
 	ssize_t n;
 
 	(void)events;
-	n = msg_recv_fd(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT, &fd,
+	n = msg_recv_fd(worker->control.fd, &msg, sizeof(msg), MSG_DONTWAIT, &fd,
 	    &truncated);
 	if (fd != -1)
 		close(fd); /* workers send no descriptors */
@@ -113,8 +127,10 @@ on_control(void *owner, uint32_t events)
 		return;
 	if (n <= 0)
 		close_io(worker, &worker->control); /* it exits, or is hostile */
-	else if ((size_t)n == sizeof(signal) && signal.type == LEASE_READY)
+	else if ((size_t)n == sizeof(msg.signal) && msg.signal.type == LEASE_READY)
 		worker_event(worker, WORKER_ON_READY);
+	else if ((size_t)n == sizeof(msg.done) && msg.done.type == LEASE_DONE)
+		on_check_done(worker, &msg.done);
 }
 
 static void
@@ -289,11 +305,13 @@ do_spawn(struct worker *worker)
 	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
 
 	worker->asked_to_leave = false;
+	worker->leaving = false;
 	worker->timed_out = false;
 	worker->killed_for = NULL;
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
+	health_spawned(worker);
 	if (!fork_worker(worker)) {
 		log_error("service %s: cannot start worker %u: %s", service_of(worker),
 		    worker->slot, strerror(errno));
@@ -311,11 +329,18 @@ do_spawn(struct worker *worker)
 	supervisor_title_touch(pool->supervisor);
 }
 
-/* There is none yet: every worker that is ready is healthy. */
+/* What is left of start_timeout is for its first health checks; at least one
+ * of them is possible. */
 static void
 do_check(struct worker *worker)
 {
-	worker_event(worker, WORKER_ON_PASSED);
+	const struct config_service *config = worker->pool->config;
+	uint64_t end_ns = worker->spawned_ns + (uint64_t)config->start_timeout_ms * MS_NS;
+	uint64_t one_ns = util_now_ns() + (uint64_t)config->health_timeout_ms * MS_NS;
+
+	loop_timer_set(loop_of(worker), &worker->timer,
+	    end_ns > one_ns ? end_ns : one_ns + MS_NS);
+	health_first(worker);
 }
 
 static void
@@ -333,6 +358,7 @@ do_go(struct worker *worker)
 		tell_router(worker, ROLE_READY);
 	}
 	recycle_begin(worker);
+	health_running(worker);
 	pool_worker_ready(worker->pool);
 }
 
@@ -344,11 +370,15 @@ do_stop(struct worker *worker, enum worker_state was)
 	struct pool *pool = worker->pool;
 	uint64_t wait_ns = (uint64_t)pool->config->stop_timeout_ms * MS_NS;
 
+	health_clear(&worker->health);
 	worker->asked_to_leave = true;
+	worker->leaving = true;
 	tell_router(worker, ROLE_LEAVING);
 	tell_worker(worker, LEASE_STOP);
 	/* one that is not ready need not read its control descriptor yet */
-	if (!pool_is_leased(pool) || was == WORKER_STARTING)
+	if (worker->health.abort)
+		worker_signal(worker, SIGABRT);
+	else if (!pool_is_leased(pool) || was == WORKER_STARTING)
 		worker_signal(worker, pool->config->stop_signal);
 	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
 		wait_ns = QUICK_STOP_NS;
@@ -367,9 +397,18 @@ kill_children(const struct worker *worker)
 		kill(-worker->pid, SIGKILL);
 }
 
+/* Its end is worth a line in the log. */
+static void
+do_stop_sick(struct worker *worker, enum worker_state was)
+{
+	do_stop(worker, was);
+	worker->asked_to_leave = false;
+}
+
 static void
 do_kill(struct worker *worker, const char *why)
 {
+	health_clear(&worker->health);
 	worker->killed_for = why;
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	tell_router(worker, ROLE_LEAVING);
@@ -434,7 +473,7 @@ explain_start(struct worker *worker, const siginfo_t *info)
 		    "in the log names the shared library or command that is "
 		    "missing",
 		    path);
-	return util_strdup("");
+	return health_explain(worker);
 }
 
 /* For whoever waits for this generation. */
@@ -495,6 +534,7 @@ do_bury(struct worker *worker)
 	close_io(worker, &worker->control);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
+	health_clear(&worker->health);
 	/* old enough: what killed it says nothing about the next one */
 	young = worker->ready_ns == 0 || now_ns - worker->ready_ns < YOUNG_NS;
 	if (!young)
@@ -534,7 +574,7 @@ do_replace(struct worker *worker)
 		worker_event(worker, WORKER_ON_STOP);
 		return;
 	}
-	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
+	worker->failures = worker->leaving ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
 		trouble_tell(worker->pool); /* it may have taken its time */
 		worker_event(worker, WORKER_ON_START);
@@ -586,7 +626,7 @@ worker_event(struct worker *worker, enum worker_event event)
 		do_stop(worker, was);
 		break;
 	case WORKER_DO_STOP_SICK:
-		do_stop(worker, was);
+		do_stop_sick(worker, was);
 		pool_worker_died(worker->pool, "a worker failed its health checks");
 		strength_review(worker->pool);
 		break;
@@ -631,4 +671,5 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->timer.fn = on_timer;
 	worker->timer.owner = worker;
 	stuck_init(&worker->stuck, worker);
+	health_init(&worker->health, pool, worker);
 }
