@@ -206,7 +206,7 @@ int response_timeout_ms(const struct poold_request *req);
 const char *date_now(struct poold_request *req); /* cached for a second */
 
 /* log.c */
-void log_name_set(const char *name); /* static or lasting string */
+void log_name_set(const char *name);
 
 /* title.c: the process title, kept current at low cost. */
 struct title {
