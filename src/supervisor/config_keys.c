@@ -25,6 +25,8 @@ static const char *const scaling_words[] = {
 static const char *const reload_words[] = {
 	[CONFIG_RELOAD_REPLACE] = "replace",
 	[CONFIG_RELOAD_ROLLING] = "rolling",
+	NULL,
+};
 static const char *const health_words[] = {
 	[CONFIG_HEALTH_HTTP] = "http",
 	[CONFIG_HEALTH_TCP] = "tcp",

@@ -94,7 +94,7 @@ begin_connection(struct health *health)
 	int fds[SPAWN_FDS_MAX];
 
 	/* on Linux, to connect to "any address" is to connect to this machine */
-	if (environment_listen_fds(health->pool, fds, SPAWN_FDS_MAX) < 1 ||
+	if (environment_listen_fds(health->pool, fds) < 1 ||
 	    getsockname(fds[0], (struct sockaddr *)&ss, &len) == -1)
 		on_end(health, CHECK_SKIPPED, "no listening address");
 	else

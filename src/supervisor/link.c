@@ -315,6 +315,9 @@ on_load(struct link *link, const struct role_load *role)
 
 	if (pool != NULL)
 		strength_report(pool, role->queued);
+}
+
+static void
 on_outlier(struct link *link, const struct role_outlier *role)
 {
 	struct worker *worker = service_find_worker(&link->supervisor->services,

@@ -281,7 +281,7 @@ fork_worker(struct worker *worker)
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
-	spawn.envp = environment_new(worker, &spawn.listen_pid);
+	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
 	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);

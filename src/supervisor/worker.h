@@ -32,10 +32,10 @@ struct worker {
 	uint64_t barren_since_ns; /* when the first of these was started */
 	struct stuck stuck;	  /* request_timeout */
 	struct health health;
-	bool timed_out;		  /* killed for request_timeout */
-	bool asked_to_leave;	  /* its exit is no failure */
-	bool leaving;		  /* it was told to stop: it counts no more */
-	const char *killed_for;	  /* static text; NULL: we did not kill it */
+	bool timed_out;			    /* killed for request_timeout */
+	bool asked_to_leave;		    /* its exit is no failure */
+	bool leaving;			    /* it was told to stop: it counts no more */
+	const char *killed_for;		    /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
 	uint64_t requests_max;		    /* max_requests, with its jitter */
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
