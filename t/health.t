@@ -167,7 +167,7 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 	is(join(' ', map { $poold->get("/outlier?status=$_")->status }
 	    500, 503, 200, 500, 502, 404, 599, 500), '500 503 200 500 502 404 599 500',
 	    'answers with 5xx are passed on');
-	my $line = qr/service outlier: worker 0 \(pid $worker\) answered 3 requests in a row with 5xx/;
+	my $line = qr/service outlier: worker \d+ \(pid $worker\) answered 3 requests in a row with 5xx/;
 	unlike($poold->log_text($poold->{log_mark}), $line, '... two in a row do nothing');
 	is($poold->get('/outlier?status=500')->status, 500, '... nor does the third');
 	ok($poold->wait_log($line), '... but to its worker, which is recycled');
@@ -194,20 +194,20 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 	unlike($poold->log_text($poold->{log_mark}), qr/did not send/, '... in time');
 
 	signal_to 'STOP', $leased;
-	ok($poold->wait_log(qr/service leased: worker 0 \(pid $leased\) did not send WATCHDOG=1 for 500ms/),
+	ok($poold->wait_log(qr/service leased: worker \d+ \(pid $leased\) did not send WATCHDOG=1 for 500ms/),
 	    'a leased worker that stops sending is found out');
 	ok(whole('leased', 1, $leased), '... and replaced');
 
 	my $client = $poold->client(listener => 2);
 	$client->request('GET', '/?sleep_ms=5000');
-	ok($poold->wait_log(qr/service own: worker 0 \(pid $own\) did not send WATCHDOG=1/),
+	ok($poold->wait_log(qr/service own: worker \d+ \(pid $own\) did not send WATCHDOG=1/),
 	    'so is one that accepts for itself, and hangs');
 	ok($poold->wait_log(qr/\(pid $own\) was killed by signal 6/), '... by SIGABRT');
 	ok(whole('own', 1, $own), '... and replaced');
 
 	($own) = $poold->workers('own');
 	$poold->client(listener => 2)->request('GET', '/?trigger=1');
-	ok($poold->wait_log(qr/service own: worker 0 \(pid $own\) sent WATCHDOG=trigger/),
+	ok($poold->wait_log(qr/service own: worker \d+ \(pid $own\) sent WATCHDOG=trigger/),
 	    'a worker that asks for it is taken at its word');
 	ok(whole('own', 1, $own), '... and replaced');
 }
@@ -273,12 +273,12 @@ my %harms = (
 	$poold->mark;
 	switch_on($_) for keys %harms, 'forged', 'nodone';
 	for my $harm (sort keys %harms) {
-		ok($poold->wait_log(qr/service $harm: worker 0 \(pid $pid{$harm}\) failed 3 health checks in a row; the last one got \Q$harms{$harm}\E/, 10),
+		ok($poold->wait_log(qr/service $harm: worker \d+ \(pid $pid{$harm}\) failed 3 health checks in a row; the last one got \Q$harms{$harm}\E/, 10),
 		    "$harm: a check gets $harms{$harm}");
 	}
-	ok($poold->wait_log(qr/service forged: worker 0 \(pid $pid{forged}\) broke the lease contract/),
+	ok($poold->wait_log(qr/service forged: worker \d+ \(pid $pid{forged}\) broke the lease contract/),
 	    'forged: a DONE for no CHECK is a fault');
-	ok($poold->wait_log(qr/service forged: worker 0 \(pid $pid{forged}\) was killed by signal 9/),
+	ok($poold->wait_log(qr/service forged: worker \d+ \(pid $pid{forged}\) was killed by signal 9/),
 	    '... for which its worker is killed');
 	is($poold->get('/nodone')->pid, $pid{nodone}, 'nodone: an answer passes without DONE');
 	switch_off($_) for keys %harms, 'forged', 'nodone';
