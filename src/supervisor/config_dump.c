@@ -170,6 +170,9 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 	case CONFIG_ENUM:
 		pair_write(out, key->name, key->choices[*(const unsigned *)slot]);
 		break;
+	case CONFIG_SIGNAL:
+		pair_write(out, key->name, config_signal_name(*(const int *)slot));
+		break;
 	case CONFIG_ROUTE:
 		routes_write(out, key->name, slot);
 		break;

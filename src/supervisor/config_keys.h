@@ -28,6 +28,7 @@ enum config_type {
 	CONFIG_DURATION,   /* int64_t, milliseconds */
 	CONFIG_SIZE,	   /* int64_t, bytes */
 	CONFIG_ENUM,	   /* an enum: the index of the word in choices */
+	CONFIG_SIGNAL,	   /* int: the number; 0: none */
 	CONFIG_ROUTE,	   /* struct config_routes */
 	CONFIG_COMMAND,	   /* char *; argv is split by the cross checks */
 	CONFIG_ENV,	   /* struct config_envs */

@@ -280,6 +280,8 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 		return config_value_size(text, key->min, key->max, slot, why);
 	case CONFIG_ENUM:
 		return config_value_enum(text, key->choices, slot, why);
+	case CONFIG_SIGNAL:
+		return config_value_signal(text, slot, why);
 	case CONFIG_ROUTE:
 		return route_set(slot, text, origin, why);
 	case CONFIG_ENV:
@@ -376,6 +378,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_ENUM:
+	case CONFIG_SIGNAL:
 	case CONFIG_INCLUDE:
 		break;
 	}

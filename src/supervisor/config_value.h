@@ -36,6 +36,10 @@ bool config_value_bool(const char *text, bool *out, char why[CONFIG_WHY_SIZE]);
 /* The index of text in choices. */
 bool config_value_enum(const char *text, const char *const *choices, unsigned *out,
     char why[CONFIG_WHY_SIZE]);
+/* The number of a signal: USR1, SIGUSR1; 0 for none. */
+bool config_value_signal(const char *text, int *out, char why[CONFIG_WHY_SIZE]);
+/* The name without SIG; "none" for 0. */
+const char *config_signal_name(int number);
 /* A name: a letter or digit, then letters, digits, '.', '_' and '-'. */
 bool config_value_name(const char *text, char why[CONFIG_WHY_SIZE]);
 /* The NAME of env.NAME: a C identifier that poold does not set itself. */

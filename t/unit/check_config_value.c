@@ -2,6 +2,7 @@
 /* The values of configuration files. */
 #include <check.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -96,6 +97,25 @@ START_TEST(booleans_have_six_words)
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		ck_assert(config_value_bool(no[i], &b, why) && !b);
 	ck_assert(!config_value_bool("1", &b, why));
+}
+END_TEST
+
+START_TEST(signals_are_read_by_name)
+{
+	int number = -1;
+
+	ck_assert(config_value_signal("USR1", &number, why) && number == SIGUSR1);
+	ck_assert(config_value_signal("SIGQUIT", &number, why) && number == SIGQUIT);
+	ck_assert(config_value_signal("sigusr2", &number, why) && number == SIGUSR2);
+	ck_assert(config_value_signal("none", &number, why) && number == 0);
+	ck_assert_str_eq(config_signal_name(SIGUSR2), "USR2");
+	ck_assert_str_eq(config_signal_name(0), "none");
+	number = 7;
+	ck_assert(!config_value_signal("KILL", &number, why));
+	ck_assert(!config_value_signal("10", &number, why));
+	ck_assert(!config_value_signal("SIG", &number, why));
+	ck_assert(!config_value_signal("", &number, why));
+	ck_assert_int_eq(number, 7);
 }
 END_TEST
 
@@ -323,6 +343,7 @@ values_case(void)
 	tcase_add_test(tc, formatted_numbers_read_back);
 	tcase_add_test(tc, numbers_are_whole_and_in_range);
 	tcase_add_test(tc, booleans_have_six_words);
+	tcase_add_test(tc, signals_are_read_by_name);
 	tcase_add_test(tc, addresses_of_four_kinds_are_read);
 	tcase_add_test(tc, bad_addresses_are_refused);
 	tcase_add_test(tc, overlapping_addresses_are_known);
