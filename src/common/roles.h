@@ -42,6 +42,7 @@ enum role_type {
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
 	ROLE_DRAINED,	/* role_id 0 */
+	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 };
 
 struct role_id {
@@ -94,6 +95,7 @@ struct service_settings {
 	uint32_t queue_limit;
 	uint64_t queue_timeout_ns;
 	uint64_t request_timeout_ns; /* 0: none */
+	uint64_t slow_threshold_ns;  /* 0: none */
 	uint64_t client_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t body_min_rate; /* bytes a second; 0: any */
@@ -149,6 +151,7 @@ struct role_stuck {
 	uint32_t slot;
 	uint32_t line_len; /* of the request line that follows */
 	uint64_t serial;
+	uint64_t taken_ns; /* when the worker took it, CLOCK_MONOTONIC */
 	char line[];
 };
 #define ROLE_LINE_MAX 512

@@ -29,6 +29,7 @@ struct request {
 	uint64_t wait_until_ns; /* in the FIFO; 0: not waited yet */
 	/* while leased, see watch.c: */
 	uint64_t reported_ns;	  /* as stuck; 0: was not */
+	uint64_t slow_ns;	  /* when to look at slow_threshold; UINT64_MAX: not */
 	uint64_t progress_ns;	  /* when the client last did something */
 	uint64_t acked;		  /* bytes, then */
 	uint64_t received;	  /* bytes, then */

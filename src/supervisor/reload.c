@@ -286,7 +286,8 @@ commit(struct supervisor *supervisor)
 	supervisor->plan = plan_retain(reload->plan);
 	if (!first &&
 	    (changed(supervisor->logs.log, config->log) ||
-		changed(supervisor->logs.access_log, config->access_log)))
+		changed(supervisor->logs.access_log, config->access_log) ||
+		changed(supervisor->logs.slow_log, config->slow_log)))
 		logs_reopen(supervisor, config);
 	switch_pools(supervisor, config);
 	link_commit(&supervisor->link);

@@ -54,7 +54,11 @@ flush_log(void *owner)
 {
 	struct supervisor *supervisor = owner;
 
-	if (log_flush() && !loop_timer_is_set(&supervisor->flush_timer))
+	bool waits = log_flush();
+
+	if (logs_flush(&supervisor->logs))
+		waits = true;
+	if (waits && !loop_timer_is_set(&supervisor->flush_timer))
 		loop_timer_set(&supervisor->loop, &supervisor->flush_timer,
 		    util_now_ns() + FLUSH_INTERVAL_NS);
 }
@@ -301,6 +305,7 @@ supervisor_new(const char *config_file)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->services);
 	supervisor->logs.access_fd = -1;
+	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
 	supervisor->stop_timer.fn = on_stop_timer;
