@@ -72,7 +72,8 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	TAILQ_FOREACH (listen, &config->listens, entry) {
 		if (listener_by_address(&supervisor->listeners, listen->address) != NULL)
 			continue;
-		listener = listener_open(listen, ++supervisor->next_id, &why);
+		listener = listener_open(listen, ++supervisor->next_id,
+		    &supervisor->inherited, &why);
 		if (listener == NULL)
 			return why;
 		TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entry);
@@ -82,16 +83,27 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	return NULL;
 }
 
+/* A socket that whoever started us has too cannot be bound again: it is kept,
+ * should a later configuration name its address. */
+static void
+close_listener(struct supervisor *supervisor, struct listener *listener)
+{
+	TAILQ_REMOVE(&supervisor->listeners, listener, entry);
+	if (listener->inherited) {
+		inherited_keep(&supervisor->inherited, listener->fd);
+		listener->fd = -1;
+	}
+	listener_close(listener);
+}
+
 static void
 close_fresh(struct supervisor *supervisor)
 {
 	struct listener *listener, *next;
 
 	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next)
-		if (listener->fresh) {
-			TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-			listener_close(listener);
-		}
+		if (listener->fresh)
+			close_listener(supervisor, listener);
 }
 
 static void
@@ -133,8 +145,7 @@ switch_listeners(struct supervisor *supervisor, const struct config *config)
 		log_info("listener %s (%s) is closed", listener->name, listener->text);
 		if (listener->routed)
 			link_remove_listener(&supervisor->link, listener);
-		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-		listener_close(listener);
+		close_listener(supervisor, listener);
 	}
 }
 
@@ -294,9 +305,10 @@ commit(struct supervisor *supervisor)
 	retire_pools(supervisor);
 	switch_listeners(supervisor, config);
 	supervisor_title_touch(supervisor);
-	if (!first)
+	if (!first) {
 		log_info("reload done in %.3f s",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
+	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 }
@@ -370,8 +382,9 @@ reload_begin(struct supervisor *supervisor)
 	}
 	log_info("reloading %s", supervisor->config_file);
 	config = load(supervisor);
-	if (config == NULL)
+	if (config == NULL) {
 		return;
+	}
 	supervisor->reload = reload_new(config);
 	why = start_all(supervisor);
 	if (why != NULL)

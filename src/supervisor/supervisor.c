@@ -273,6 +273,20 @@ load_first(const char *file)
 	return config;
 }
 
+/* Returns an exit status. */
+static int
+take_inherited(struct inherited_sockets *sockets)
+{
+	char *why = inherited_open(sockets);
+
+	if (why == NULL)
+		return 0;
+	fprintf(stderr, "poold: %s\n", why);
+	free(why);
+	inherited_close(sockets, false);
+	return EX_UNAVAILABLE;
+}
+
 /* Returns an exit status; another poold that holds the file refuses us. */
 static int
 open_pidfile(struct supervisor *supervisor, const char *path)
@@ -303,6 +317,7 @@ supervisor_new(const char *config_file)
 		supervisor->config_file = util_strdup(config_file);
 	supervisor->is_root = geteuid() == 0;
 	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
 	supervisor->logs.access_fd = -1;
 	sink_open(&supervisor->logs.slow, -1);
@@ -358,6 +373,7 @@ start(struct supervisor *supervisor, struct config *config,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	link_start(&supervisor->link);
+	inherited_close(&supervisor->inherited, true);
 	show_title(supervisor);
 	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION, supervisor->config_file,
 	    (int)getpid());
@@ -373,6 +389,7 @@ clean_up(struct supervisor *supervisor)
 		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
 		listener_close(listener);
 	}
+	inherited_close(&supervisor->inherited, false);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	logs_close(&supervisor->logs);
@@ -389,15 +406,23 @@ clean_up(struct supervisor *supervisor)
 int
 supervisor_main(const struct supervisor_options *options)
 {
+	struct inherited_sockets inherited = TAILQ_HEAD_INITIALIZER(inherited);
 	struct supervisor *supervisor;
 	struct config *config;
 	int status;
 
 	log_open("supervisor", STDERR_FILENO);
+	/* first, as long as the numbers are nobody else's */
+	status = take_inherited(&inherited);
+	if (status != 0)
+		return status;
 	config = load_first(options->config_file);
-	if (config == NULL)
+	if (config == NULL) {
+		inherited_close(&inherited, false);
 		return EX_CONFIG;
+	}
 	supervisor = supervisor_new(options->config_file);
+	TAILQ_CONCAT(&supervisor->inherited, &inherited, entry);
 	/* a worker of our user could take our descriptors otherwise */
 	prctl(PR_SET_DUMPABLE, 0);
 	spawn_raise_fd_limit();

@@ -14,6 +14,7 @@
 
 #include "common/loop.h"
 #include "supervisor/config.h"
+#include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
 #include "supervisor/logs.h"
@@ -40,9 +41,10 @@ struct supervisor {
 	struct plan *plan;	/* in force */
 	char *config_file;	/* absolute */
 	struct listeners listeners;
+	struct inherited_sockets inherited; /* that no listener has taken */
 	struct services services;
-	struct link link;     /* to the router */
-	struct notify notify; /* NOTIFY_SOCKET of the workers */
+	struct link link;	/* to the router */
+	struct notify notify;	/* NOTIFY_SOCKET of the workers */
 	struct logs logs;
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

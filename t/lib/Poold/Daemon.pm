@@ -5,6 +5,7 @@ package Poold::Daemon;
 
 use strict;
 use warnings;
+use Fcntl ();
 use File::Path qw(make_path);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(time sleep);
@@ -83,7 +84,11 @@ sub exec_poold {
 	open(STDERR, '>>', $self->{log}) or die "$self->{log}: $!";
 	chdir $self->{dir};
 	$ENV{XDG_RUNTIME_DIR} = $self->{run};
-	$ENV{$_} = $self->{env}{$_} for keys %{ $self->{env} };
+	for my $name (keys %{ $self->{env} }) {
+		my $value = $self->{env}{$name};
+		$ENV{$name} = ref $value ? $value->() : $value;
+	}
+	$self->give_sockets if $self->{sockets};
 	if (defined $self->{as}) {
 		my ($uid, $gid) = ($self->uid, $self->gid);
 		$) = "$gid $gid";
@@ -92,6 +97,18 @@ sub exec_poold {
 	}
 	{ exec { $self->{poold} } 'poold', @args; }
 	warn "exec $self->{poold}: $!\n";
+}
+
+# As systemd starts a program: sockets, each [ name, handle ], from descriptor 3.
+sub give_sockets {
+	my ($self) = @_;
+	my @sockets = @{ $self->{sockets} };
+	my @numbers = map { fcntl($_->[1], Fcntl::F_DUPFD(), 100) } @sockets;
+	POSIX::dup2($numbers[$_], 3 + $_) for 0 .. $#numbers;
+	POSIX::close($_) for @numbers;
+	$ENV{LISTEN_PID} //= $$;
+	$ENV{LISTEN_FDS} //= @sockets;
+	$ENV{LISTEN_FDNAMES} //= join ':', map { $_->[0] } @sockets;
 }
 
 sub start {
