@@ -167,19 +167,27 @@ pool_wants_workers(const struct pool *pool)
 void
 pool_worker_ready(struct pool *pool)
 {
+	supervisor_title_touch(pool->supervisor);
 	if (pool->ready_count < pool->worker_count || pool->was_ready)
 		return;
 	pool->was_ready = true;
 	log_info("service %s: generation %u is ready (%u worker%s)", pool->service->name,
 	    pool->number, pool->worker_count, pool->worker_count == 1 ? "" : "s");
 	reload_pool_ready(pool->supervisor);
+	systemd_pool_settled(pool->supervisor);
 }
 
 void
 pool_worker_failed(struct pool *pool, const char *why)
 {
-	if (!pool->was_ready)
-		reload_pool_failed(pool->supervisor, pool, why);
+	struct supervisor *supervisor = pool->supervisor;
+
+	if (pool->was_ready)
+		return;
+	pool->start_failed = true;
+	systemd_pool_settled(supervisor);
+	/* last: it may be the end of the pool */
+	reload_pool_failed(supervisor, pool, why);
 }
 
 static void

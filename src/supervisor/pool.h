@@ -41,6 +41,7 @@ struct pool {
 	uint32_t worker_count;
 	uint32_t ready_count; /* RUNNING */
 	bool was_ready;	      /* all of them at once, some time */
+	bool start_failed;    /* a worker did not become ready before that */
 	bool held;	      /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);

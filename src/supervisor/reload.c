@@ -275,6 +275,7 @@ fail(struct supervisor *supervisor, const char *why)
 	supervisor->reload = NULL;
 	abandon_pools(supervisor);
 	close_fresh(supervisor);
+	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 }
@@ -308,6 +309,7 @@ commit(struct supervisor *supervisor)
 	if (!first) {
 		log_info("reload done in %.3f s",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
+		systemd_reloaded(supervisor, NULL);
 	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
@@ -381,8 +383,10 @@ reload_begin(struct supervisor *supervisor)
 		return;
 	}
 	log_info("reloading %s", supervisor->config_file);
+	systemd_reloading(supervisor);
 	config = load(supervisor);
 	if (config == NULL) {
+		systemd_reloaded(supervisor, "the configuration has errors");
 		return;
 	}
 	supervisor->reload = reload_new(config);

@@ -39,6 +39,7 @@ show_title(void *owner)
 	    slash != NULL ? slash + 1 : supervisor->config_file, services,
 	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s",
 	    phases[supervisor->phase]);
+	systemd_status(supervisor);
 }
 
 void
@@ -135,6 +136,7 @@ stop_gracefully(struct supervisor *supervisor)
 	log_info("stopping: finishing the requests in work");
 	reload_cancel(supervisor, "poold stops");
 	supervisor->phase = SUPERVISOR_DRAINING;
+	systemd_stopping(supervisor);
 	show_title(supervisor);
 	loop_timer_set(&supervisor->loop, &supervisor->stop_timer,
 	    util_now_ns() + longest_stop_ns(supervisor));
@@ -148,6 +150,7 @@ stop_now(struct supervisor *supervisor)
 	log_info("stopping now");
 	supervisor->quick = true;
 	reload_cancel(supervisor, "poold stops");
+	systemd_stopping(supervisor);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
@@ -330,6 +333,7 @@ supervisor_new(const char *config_file)
 	supervisor->title_timer.fn = show_title;
 	supervisor->title_timer.owner = supervisor;
 	link_init(&supervisor->link, supervisor);
+	systemd_init(supervisor);
 	return supervisor;
 }
 
@@ -341,6 +345,7 @@ open_loop(struct supervisor *supervisor)
 		log_error("cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
+	systemd_open(supervisor);
 	supervisor->loop.before_wait = flush_log;
 	supervisor->loop.before_wait_owner = supervisor;
 	return 0;
@@ -374,6 +379,7 @@ start(struct supervisor *supervisor, struct config *config,
 		pidfile_write(supervisor->pidfile);
 	link_start(&supervisor->link);
 	inherited_close(&supervisor->inherited, true);
+	systemd_started(supervisor);
 	show_title(supervisor);
 	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION, supervisor->config_file,
 	    (int)getpid());
@@ -390,6 +396,7 @@ clean_up(struct supervisor *supervisor)
 		listener_close(listener);
 	}
 	inherited_close(&supervisor->inherited, false);
+	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	logs_close(&supervisor->logs);

@@ -20,6 +20,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/systemd.h"
 
 struct reload;
 
@@ -45,6 +46,7 @@ struct supervisor {
 	struct services services;
 	struct link link;	/* to the router */
 	struct notify notify;	/* NOTIFY_SOCKET of the workers */
+	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */
