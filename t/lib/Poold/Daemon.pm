@@ -12,7 +12,9 @@ use Time::HiRes qw(time sleep);
 use Poold::Client;
 use Poold::Proc qw(alive pids title state stat_of signal_to);
 
-# Made by Poold::Test: dir, bin, poold (program), ports (function).
+# Made by Poold::Test: dir, bin, poold (program), ports (function).  wrap: words
+# of a command that runs poold as its child; waiter: its pid, when pid is the
+# supervisor's own.
 sub new {
 	my ($class, %args) = @_;
 	my $self = bless { args => [], env => {}, log_mark => 0, seen => {},
@@ -95,8 +97,10 @@ sub exec_poold {
 		POSIX::setgid($gid);
 		POSIX::setuid($uid) or warn "setuid: $!";
 	}
-	{ exec { $self->{poold} } 'poold', @args; }
-	warn "exec $self->{poold}: $!\n";
+	my @command = $self->{wrap} ? (@{ $self->{wrap} }, $self->{poold}) : 'poold';
+	my $program = $self->{wrap} ? $command[0] : $self->{poold};
+	{ exec { $program } @command, @args; }
+	warn "exec $program: $!\n";
 }
 
 # As systemd starts a program: sockets, each [ name, handle ], from descriptor 3.
@@ -172,7 +176,7 @@ sub exited {
 	my ($self) = @_;
 	return $self->{exit} if defined $self->{exit};
 	return unless $self->{pid};
-	my $r = waitpid($self->{pid}, WNOHANG);
+	my $r = waitpid($self->{waiter} // $self->{pid}, WNOHANG);
 	return if $r == 0;
 	$self->{exit} = $r < 0 ? -1 : $? & 127 ? 128 + ($? & 127) : $? >> 8;
 	return $self->{exit};
