@@ -139,6 +139,7 @@ const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS] = {
 const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 	[POOL_STARTING] = {
 		[POOL_ON_COMMIT] = P(SERVING, SERVE),
+		[POOL_ON_STANDBY] = P(STARTING, NOTHING),
 		[POOL_ON_RETIRE] = P(RETIRING, RETIRE),
 		[POOL_ON_RETIRED] = P(STARTING, NOTHING),
 		[POOL_ON_ABANDON] = P(DRAINING, DRAIN),
@@ -146,13 +147,23 @@ const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 	},
 	[POOL_SERVING] = {
 		[POOL_ON_COMMIT] = P(SERVING, NOTHING),
+		[POOL_ON_STANDBY] = P(STANDBY, YIELD),
 		[POOL_ON_RETIRE] = P(RETIRING, RETIRE),
 		[POOL_ON_RETIRED] = P(SERVING, NOTHING),
 		[POOL_ON_ABANDON] = P(DRAINING, DRAIN),
 		[POOL_ON_EMPTY] = P(SERVING, NOTHING),
 	},
+	[POOL_STANDBY] = {
+		[POOL_ON_COMMIT] = P(SERVING, SERVE),
+		[POOL_ON_STANDBY] = P(STANDBY, NOTHING),
+		[POOL_ON_RETIRE] = P(RETIRING, RETIRE),
+		[POOL_ON_RETIRED] = P(STANDBY, NOTHING),
+		[POOL_ON_ABANDON] = P(DRAINING, DRAIN),
+		[POOL_ON_EMPTY] = P(STANDBY, NOTHING),
+	},
 	[POOL_RETIRING] = {
 		[POOL_ON_COMMIT] = P(RETIRING, NOTHING),
+		[POOL_ON_STANDBY] = P(RETIRING, NOTHING),
 		[POOL_ON_RETIRE] = P(RETIRING, NOTHING),
 		[POOL_ON_RETIRED] = P(DRAINING, DRAIN),
 		[POOL_ON_ABANDON] = P(DRAINING, DRAIN),
@@ -160,6 +171,7 @@ const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 	},
 	[POOL_DRAINING] = {
 		[POOL_ON_COMMIT] = P(DRAINING, NOTHING),
+		[POOL_ON_STANDBY] = P(DRAINING, NOTHING),
 		[POOL_ON_RETIRE] = P(DRAINING, NOTHING),
 		[POOL_ON_RETIRED] = P(DRAINING, NOTHING),
 		[POOL_ON_ABANDON] = P(DRAINING, NOTHING),
@@ -167,6 +179,7 @@ const struct pool_step pool_life[POOL_STATES][POOL_EVENTS] = {
 	},
 	[POOL_ENDED] = {
 		[POOL_ON_COMMIT] = P(ENDED, NOTHING),
+		[POOL_ON_STANDBY] = P(ENDED, NOTHING),
 		[POOL_ON_RETIRE] = P(ENDED, NOTHING),
 		[POOL_ON_RETIRED] = P(ENDED, NOTHING),
 		[POOL_ON_ABANDON] = P(ENDED, NOTHING),
@@ -188,7 +201,7 @@ worker_state_name(enum worker_state state)
 const char *
 pool_state_name(enum pool_state state)
 {
-	static const char *const names[] = { "starting", "serving", "retiring",
+	static const char *const names[] = { "starting", "serving", "standby", "retiring",
 		"draining", "ended" };
 
 	static_assert(sizeof(names) / sizeof(names[0]) == POOL_STATES,

@@ -64,6 +64,7 @@ extern const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS];
 enum pool_state {
 	POOL_STARTING, /* workers get ready; no route leads here yet */
 	POOL_SERVING,  /* routes lead here */
+	POOL_STANDBY,  /* they led here, and will again if its successor fails */
 	POOL_RETIRING, /* the router is asked to send nothing more */
 	POOL_DRAINING, /* its queue is shut down; workers finish and exit */
 	POOL_ENDED,    /* its last process was reaped: to be freed */
@@ -72,6 +73,7 @@ enum pool_state {
 
 enum pool_event {
 	POOL_ON_COMMIT,	 /* routes lead here from now on */
+	POOL_ON_STANDBY, /* another generation serves, on probation */
 	POOL_ON_RETIRE,	 /* another generation, or none, serves from now on */
 	POOL_ON_RETIRED, /* the router will send nothing more */
 	POOL_ON_ABANDON, /* stop the workers; what they were for failed */
@@ -82,6 +84,7 @@ enum pool_event {
 enum pool_action {
 	POOL_DO_NOTHING,
 	POOL_DO_SERVE,	/* note it */
+	POOL_DO_YIELD,	/* note that it does not any more */
 	POOL_DO_RETIRE, /* ask the router */
 	POOL_DO_DRAIN,	/* shut the queue down, stop the workers */
 	POOL_DO_END,	/* tell the router, free */

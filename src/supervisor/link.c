@@ -109,6 +109,7 @@ settings_of(const struct config_service *config)
 		.body_buffer = (uint64_t)config->body_buffer,
 		.max_body = (uint64_t)config->max_body,
 		.retries = (uint32_t)config->retries,
+		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
 	};
 }
 
@@ -218,6 +219,8 @@ send_pool(struct link *link, struct pool *pool)
 		if (worker->state == WORKER_LOST)
 			send_worker(link, worker, ROLE_GONE);
 	}
+	if (pool->sharing)
+		send_id(link, ROLE_SHARE, pool->id);
 	if (pool->state == POOL_RETIRING)
 		send_id(link, ROLE_RETIRE, pool->id);
 }
@@ -286,6 +289,16 @@ on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 }
 
 static void
+on_load(struct link *link, const struct role_load *role)
+{
+	struct pool *pool = service_find_pool(&link->supervisor->services,
+	    role->generation);
+
+	if (pool != NULL)
+		strength_report(pool, role->queued);
+}
+
+static void
 on_retired(struct link *link, const struct role_id *role)
 {
 	struct pool *pool = service_find_pool(&link->supervisor->services, role->id);
@@ -311,6 +324,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	else if ((role->type == ROLE_STUCK || role->type == ROLE_SLOW) &&
 	    len >= sizeof(struct role_stuck))
 		on_stuck(link, buf, len);
+	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
+		on_load(link, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

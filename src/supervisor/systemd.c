@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "supervisor/strength.h"
 #include "supervisor/supervisor.h"
 
 #define RETRY_NS    (50 * MS_NS)
@@ -110,8 +111,8 @@ count_workers(struct supervisor *supervisor, unsigned *ready, unsigned *wanted)
 	*ready = *wanted = 0;
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		if (service->current != NULL) {
-			*ready += service->current->ready_count;
-			*wanted += service->current->worker_count;
+			*ready += strength_count(service->current).going;
+			*wanted += service->current->strength.target;
 		}
 }
 
@@ -199,7 +200,8 @@ systemd_pool_settled(struct supervisor *supervisor)
 		return;
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		if (service->current != NULL && !service->current->was_ready &&
-		    !service->current->start_failed)
+		    !service->current->start_failed &&
+		    !strength_is_reached(service->current))
 			return;
 	become_ready(supervisor);
 }

@@ -32,6 +32,10 @@ struct worker {
 	bool asked_to_leave;	/* its exit is no failure */
 	const char *killed_for; /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
+	uint64_t requests_max;		    /* max_requests, with its jitter */
+	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
+	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
+	pid_t cpu_pid;
 };
 
 /* Puts an event through the table and does what it says. */

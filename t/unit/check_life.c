@@ -186,6 +186,17 @@ START_TEST(a_pool_serves_retires_drains_and_ends)
 }
 END_TEST
 
+START_TEST(a_pool_stands_by_until_its_successor_is_proven)
+{
+	ck_pool(SERVING, STANDBY, STANDBY, YIELD);
+	ck_pool(STANDBY, COMMIT, SERVING, SERVE);
+	ck_pool(STANDBY, RETIRE, RETIRING, RETIRE);
+	ck_pool(STANDBY, ABANDON, DRAINING, DRAIN);
+	ck_pool(RETIRING, COMMIT, RETIRING, NOTHING);
+	ck_pool(STARTING, STANDBY, STARTING, NOTHING);
+}
+END_TEST
+
 START_TEST(the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up)
 {
 	for (unsigned state = 0; state < POOL_STATES; state++)
@@ -204,7 +215,10 @@ START_TEST(a_pool_ends_once_and_only_when_it_is_empty)
 
 			ck_assert(s.action != POOL_DO_END ||
 			    (state == POOL_DRAINING && event == POOL_ON_EMPTY));
-			ck_assert(s.next >= state); /* never back */
+			/* never back, but from standby */
+			ck_assert(s.next >= state ||
+			    (state == POOL_STANDBY && s.next == POOL_SERVING &&
+				event == POOL_ON_COMMIT));
 		}
 }
 END_TEST
@@ -237,6 +251,7 @@ main(void)
 	tcase_add_test(tc, stop_leads_to_an_end_from_every_state);
 	tcase_add_test(tc, a_million_random_events_keep_the_count_of_processes_right);
 	tcase_add_test(tc, a_pool_serves_retires_drains_and_ends);
+	tcase_add_test(tc, a_pool_stands_by_until_its_successor_is_proven);
 	tcase_add_test(tc,
 	    the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up);
 	tcase_add_test(tc, a_pool_ends_once_and_only_when_it_is_empty);
