@@ -48,6 +48,7 @@ enum role_type {
 	ROLE_OUTLIER,	/* role_outlier: it answers with 5xx again and again */
 	ROLE_DRAINED,	/* role_id 0 */
 	ROLE_LOAD,	/* role_load */
+	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 };
 
 struct role_id {
@@ -112,6 +113,7 @@ struct service_settings {
 	uint32_t queue_limit;
 	uint64_t queue_timeout_ns;
 	uint64_t request_timeout_ns; /* 0: none */
+	uint64_t slow_threshold_ns;  /* 0: none */
 	uint64_t client_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t body_min_rate; /* bytes a second; 0: any */
@@ -218,6 +220,7 @@ struct role_stuck {
 	uint32_t slot;
 	uint32_t line_len; /* of the request line that follows */
 	uint64_t serial;
+	uint64_t taken_ns; /* when the worker took it, CLOCK_MONOTONIC */
 	char line[];
 };
 #define ROLE_LINE_MAX 512

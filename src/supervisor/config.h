@@ -153,6 +153,8 @@ struct config_service {
 	int64_t queue_limit;
 	int64_t queue_timeout_ms;
 	int64_t request_timeout_ms; /* 0: none */
+	int64_t slow_threshold_ms;  /* 0: none */
+	int trace_signal;	    /* 0: none */
 	int64_t client_timeout_ms;
 	int64_t body_timeout_ms;
 	int64_t body_min_rate;	 /* bytes a second; 0: any */
@@ -194,6 +196,7 @@ struct config {
 	char *pid_file;	  /* "" : none */
 	char *log;	  /* "stderr", or an absolute path */
 	char *access_log; /* "stderr", "off", or an absolute path */
+	char *slow_log;	  /* the same */
 	char *libexec;	  /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */

@@ -438,6 +438,17 @@ breaker_check(const struct config_service *service, struct config_errors *errors
 	    service->name, time, most);
 }
 
+static void
+slow_check(const struct config *config, const struct config_service *service,
+    struct config_errors *errors)
+{
+	if (service->slow_threshold_ms > 0 && strcmp(config->slow_log, "off") == 0)
+		config_error_add(errors, service_origin(service, "slow_threshold"),
+		    "[service %s] has a slow_threshold, but [poold] no slow_log to "
+		    "write to",
+		    service->name);
+}
+
 /* The folder that workers start in. */
 static void
 chdir_check(struct config_service *service, const struct config_account *account,
@@ -595,6 +606,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		strength_check(service, errors);
 		breaker_check(service, errors);
 		config_health_check(service, errors);
+		slow_check(config, service, errors);
 	}
 	accounts_check(config, errors);
 }

@@ -118,6 +118,7 @@ settings_of(const struct config_service *config)
 		.queue_limit = (uint32_t)config->queue_limit,
 		.queue_timeout_ns = (uint64_t)config->queue_timeout_ms * MS_NS,
 		.request_timeout_ns = (uint64_t)config->request_timeout_ms * MS_NS,
+		.slow_threshold_ns = (uint64_t)config->slow_threshold_ms * MS_NS,
 		.client_timeout_ns = (uint64_t)config->client_timeout_ms * MS_NS,
 		.body_timeout_ns = (uint64_t)config->body_timeout_ms * MS_NS,
 		.body_min_rate = (uint64_t)config->body_min_rate,
@@ -304,7 +305,10 @@ on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 	if (len != sizeof(*role) + role->line_len || worker == NULL ||
 	    worker->pool->id != role->generation || worker->slot != role->worker)
 		return;
-	stuck_report(worker, role->slot, role->serial, role->line, role->line_len);
+	if (role->type == ROLE_SLOW)
+		stuck_slow(worker, role);
+	else
+		stuck_report(worker, role);
 }
 
 static void
@@ -355,7 +359,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_gone_seen(link, buf);
 	else if (role->type == ROLE_KILL && len == sizeof(struct role_kill))
 		on_kill(link, buf);
-	else if (role->type == ROLE_STUCK && len >= sizeof(struct role_stuck))
+	else if ((role->type == ROLE_STUCK || role->type == ROLE_SLOW) &&
+	    len >= sizeof(struct role_stuck))
 		on_stuck(link, buf, len);
 	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
 		on_load(link, buf);

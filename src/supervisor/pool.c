@@ -180,6 +180,7 @@ pool_worker_ready(struct pool *pool)
 {
 	uint32_t target = pool->strength.target;
 
+	supervisor_title_touch(pool->supervisor);
 	if (!pool->was_ready && strength_is_reached(pool)) {
 		pool->was_ready = true;
 		log_info("service %s: generation %u is ready (%u worker%s)",
@@ -187,6 +188,7 @@ pool_worker_ready(struct pool *pool)
 		health_serving(pool);
 		reload_pool_ready(pool->supervisor);
 	}
+	systemd_pool_settled(pool->supervisor);
 	/* those that it succeeds may leave, or more may come */
 	reload_pool_progress(pool->supervisor, pool);
 	strength_review(pool);
@@ -201,8 +203,14 @@ pool_worker_died(struct pool *pool, const char *why)
 void
 pool_worker_failed(struct pool *pool, const char *why)
 {
-	if (!pool->was_ready)
-		reload_pool_failed(pool->supervisor, pool, why);
+	struct supervisor *supervisor = pool->supervisor;
+
+	if (pool->was_ready)
+		return;
+	pool->start_failed = true;
+	systemd_pool_settled(supervisor);
+	/* last: it may be the end of the pool */
+	reload_pool_failed(supervisor, pool, why);
 }
 
 static void

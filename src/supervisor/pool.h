@@ -47,6 +47,7 @@ struct pool {
 	struct health health;	   /* of a service that accepts for itself */
 	uint64_t memory_looked_ns; /* see recycle.c */
 	bool was_ready;		   /* as many as there should be, some time */
+	bool start_failed;	   /* a worker did not become ready before that */
 	bool sharing;		   /* see pool_share */
 	bool held;		   /* not to be freed while its workers are walked */
 };

@@ -84,7 +84,8 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	TAILQ_FOREACH (listen, &config->listens, entry) {
 		if (listener_by_address(&supervisor->listeners, listen->address) != NULL)
 			continue;
-		listener = listener_open(listen, ++supervisor->next_id, &why);
+		listener = listener_open(listen, ++supervisor->next_id,
+		    &supervisor->inherited, &why);
 		if (listener == NULL)
 			return why;
 		TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entry);
@@ -94,16 +95,27 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	return NULL;
 }
 
+/* A socket that whoever started us has too cannot be bound again: it is kept,
+ * should a later configuration name its address. */
+static void
+close_listener(struct supervisor *supervisor, struct listener *listener)
+{
+	TAILQ_REMOVE(&supervisor->listeners, listener, entry);
+	if (listener->inherited) {
+		inherited_keep(&supervisor->inherited, listener->fd);
+		listener->fd = -1;
+	}
+	listener_close(listener);
+}
+
 static void
 close_fresh(struct supervisor *supervisor)
 {
 	struct listener *listener, *next;
 
 	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next)
-		if (listener->fresh) {
-			TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-			listener_close(listener);
-		}
+		if (listener->fresh)
+			close_listener(supervisor, listener);
 }
 
 static void
@@ -148,8 +160,7 @@ switch_listeners(struct supervisor *supervisor, const struct config *config,
 		log_info("listener %s (%s) is closed", listener->name, listener->text);
 		if (listener->routed)
 			link_remove_listener(&supervisor->link, listener);
-		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-		listener_close(listener);
+		close_listener(supervisor, listener);
 	}
 }
 
@@ -300,6 +311,7 @@ fail(struct supervisor *supervisor, const char *why)
 	supervisor->reload = NULL;
 	abandon_pools(supervisor);
 	close_fresh(supervisor);
+	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 }
@@ -314,7 +326,8 @@ static void
 reopen_logs_if_changed(struct supervisor *supervisor, const struct config *config)
 {
 	if (changed(supervisor->logs.log, config->log) ||
-	    changed(supervisor->logs.access_log, config->access_log))
+	    changed(supervisor->logs.access_log, config->access_log) ||
+	    changed(supervisor->logs.slow_log, config->slow_log))
 		logs_reopen(supervisor, config);
 }
 
@@ -332,9 +345,11 @@ finish(struct supervisor *supervisor)
 			pool_event(rollout->old, POOL_ON_RETIRE);
 	switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
-	if (reload->old_plan != NULL)
+	if (reload->old_plan != NULL) {
 		log_info("reload done in %.3f s",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
+		systemd_reloaded(supervisor, NULL);
+	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 }
@@ -364,6 +379,7 @@ undo(struct supervisor *supervisor, const char *why)
 			pool_event(rollout->fresh, POOL_ON_RETIRE);
 	switch_listeners(supervisor, supervisor->plan->config, false);
 	supervisor_title_touch(supervisor);
+	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 }
@@ -501,9 +517,12 @@ reload_begin(struct supervisor *supervisor)
 		return;
 	}
 	log_info("reloading %s", supervisor->config_file);
+	systemd_reloading(supervisor);
 	config = load(supervisor);
-	if (config == NULL)
+	if (config == NULL) {
+		systemd_reloaded(supervisor, "the configuration has errors");
 		return;
+	}
 	supervisor->reload = reload_new(supervisor, config);
 	why = start_all(supervisor);
 	if (why != NULL)
