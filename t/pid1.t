@@ -34,7 +34,7 @@ workers = 2
 INI
 my $parent = <<'SH';
 for i in 1 2 3; do
-	(sleep 2.5 3<&- 4<&- 5<&- 6<&- 7<&- </dev/null >/dev/null 2>&1 &)
+	(setsid sleep 2.5 3<&- 4<&- 5<&- 6<&- 7<&- </dev/null >/dev/null 2>&1 &)
 done
 exec @bin@/echo
 SH

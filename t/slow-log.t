@@ -236,7 +236,7 @@ sub of { my ($service, $path) = @_; return grep { $_->{service} eq $service } en
 	ok($poold->wait_log(qr/poold\.ini:\d+: .*slow_threshold.*slow_log/), '... with a line');
 	$poold->write_config(config('stderr') =~ s/SIGUSR1/KILL/r);
 	$poold->reload;
-	ok($poold->wait_log(qr/poold\.ini:\d+: trace_signal.*KILL/), 'so is a bad signal');
+	ok($poold->wait_log(qr/poold\.ini:\d+: .*trace_signal.*KILL/), 'so is a bad signal');
 }
 
 $poold->stop('TERM');

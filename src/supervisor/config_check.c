@@ -447,6 +447,11 @@ slow_check(const struct config *config, const struct config_service *service,
 		    "[service %s] has a slow_threshold, but [poold] no slow_log to "
 		    "write to",
 		    service->name);
+	if (service->trace_signal == SIGKILL)
+		config_error_add(errors, service_origin(service, "trace_signal"),
+		    "[service %s]: trace_signal = KILL would end a worker, not make it "
+		    "tell what it does",
+		    service->name);
 }
 
 /* The folder that workers start in. */
