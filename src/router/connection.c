@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/util.h"
 #include "router/access_log.h"
 #include "router/body.h"
@@ -26,11 +27,11 @@
 #define WATCH_AFTER_NS	  (5 * MS_NS)	/* waiting: then hear of a reset */
 #define DRAIN_LINGER_NS	  (500 * MS_NS) /* idle when the router drains */
 
-static const uint32_t TCP_READ = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+#define TCP_READ (EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)
 /* No events but errors: a waiting client that resets is heard of. */
-static const uint32_t TCP_WATCH = EPOLLONESHOT;
+#define TCP_WATCH EPOLLONESHOT
 /* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
-static const uint32_t UNIX_READ = EPOLLIN | EPOLLRDHUP | EPOLLET;
+#define UNIX_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 /* Timers move lazily: one that fires early is set again. */
 void
@@ -407,6 +408,22 @@ connection_is_welcome(struct connection *connection)
 	return false;
 }
 
+static void
+init(struct connection *connection, struct router *router, struct listener *listener,
+    int fd)
+{
+	connection->router = router;
+	connection->listener = listener;
+	connection->is_unix = listener->is_unix;
+	connection->io = (struct loop_io){ .fd = fd,
+		.fn = on_event,
+		.owner = connection };
+	connection->timer.fn = on_timer;
+	connection->timer.owner = connection;
+	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
+	router->connection_count++;
+}
+
 struct connection *
 connection_new(struct router *router, struct listener *listener, int fd,
     const struct lease_addr *client)
@@ -430,14 +447,8 @@ connection_new(struct router *router, struct listener *listener, int fd,
 		free(connection);
 		return NULL;
 	}
-	connection->io = (struct loop_io){ .fd = fd,
-		.fn = on_event,
-		.owner = connection };
-	connection->timer.fn = on_timer;
-	connection->timer.owner = connection;
+	init(connection, router, listener, fd);
 	read_local_address(connection);
-	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
-	router->connection_count++;
 	router->stats.accepted++;
 	set_idle(connection, true);
 	connection_set_deadline(connection,
@@ -449,6 +460,50 @@ connection_new(struct router *router, struct listener *listener, int fd,
 	}
 	router_title_touch(router);
 	return connection;
+}
+
+struct connection *
+connection_taken(struct router *router, struct listener *listener, int fd,
+    const struct connection *saved)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return NULL;
+	*connection = *saved;
+	init(connection, router, listener, fd);
+	if (saved->is_idle)
+		TAILQ_INSERT_TAIL(&router->idle, connection, idle_entry);
+	if (router->max_per_address > 0 && !connection->is_unix &&
+	    !connection->proxy_pending)
+		connection->address = address_enter(&router->addresses,
+		    &connection->client, UINT32_MAX);
+	return connection;
+}
+
+void
+connection_activate(struct connection *connection)
+{
+	static const uint32_t tcp[] = {
+		[CONNECTION_READING] = TCP_READ,
+		[CONNECTION_BODY] = TCP_READ,
+		[CONNECTION_WAITING] = TCP_WATCH,
+		[CONNECTION_LEASED] = TCP_WATCH,
+		[CONNECTION_SENDING] = EPOLLOUT | EPOLLONESHOT,
+		[CONNECTION_LINGER] = TCP_READ,
+	};
+	uint32_t events = tcp[connection->state];
+
+	if (connection->is_unix) {
+		events = connection->state == CONNECTION_SENDING ? EPOLLOUT | EPOLLET :
+								   UNIX_READ;
+		/* what is there is reported anew, and must count as progress */
+		connection->peeked = 0;
+	}
+	connection->peeks = 0;
+	connection_set_deadline(connection, connection->deadline_ns);
+	if (loop_io_add(&connection->router->loop, &connection->io, events) == -1)
+		log_error("a connection is lost: %s", strerror(errno));
 }
 
 void

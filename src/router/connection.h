@@ -74,6 +74,13 @@ struct connection {
 struct connection *connection_new(struct router *router, struct listener *listener,
     int fd, const struct lease_addr *client);
 
+/* While the router takes over: a connection of another router, whose members are
+ * those of saved; it owns fd, and does nothing until connection_activate.  NULL
+ * when there is no memory. */
+struct connection *connection_taken(struct router *router, struct listener *listener,
+    int fd, const struct connection *saved);
+void connection_activate(struct connection *connection);
+
 /* The request waits or is leased: no reading until connection_resume.
  * deadline_ns 0: none. */
 void connection_wait(struct connection *connection, struct request *request,

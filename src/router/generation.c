@@ -473,6 +473,8 @@ adopt_leases(struct generation *generation)
 
 		if (sequence > generation->sequence)
 			generation->sequence = sequence;
+		if (generation->by_slot[i] != NULL)
+			continue; /* handed over */
 		if (atomic_load(&slot->state) == LEASE_SLOT_FREE) {
 			generation->free_slots[generation->free_count++] = i;
 			continue;
@@ -481,10 +483,11 @@ adopt_leases(struct generation *generation)
 		request->service = generation->service;
 		add_lease(generation, request);
 		generation->router->stats.adopted++;
+		/* one that was filled but never sent has no owner and never
+		 * will */
+		generation->orphans = true;
 	}
-	/* one that was filled but never sent has no owner and never will */
-	generation->orphans = generation->lease_count > 0;
-	if (generation->orphans)
+	if (generation->lease_count > 0)
 		loop_timer_set(&generation->router->loop, &generation->check_timer,
 		    generation->router->loop.now_ns + SETTLE_UNCLAIMED_NS);
 }
@@ -533,12 +536,48 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	generation->service = service_get(router, role->service);
 	generation->service->settings = role->settings;
 	alloc_tables(generation);
-	adopt_leases(generation);
 	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	if (loop_io_add(&router->loop, &generation->done, EPOLLIN) == -1)
-		log_error("service %s: %s", role->service, strerror(errno));
 	TAILQ_INSERT_TAIL(&router->generations, generation, entry);
+	if (!router->taking)
+		generation_activate(generation);
 	return generation;
+}
+
+void
+generation_activate(struct generation *generation)
+{
+	adopt_leases(generation);
+	if (loop_io_add(&generation->router->loop, &generation->done, EPOLLIN) == -1)
+		log_error("service %s: %s", generation->service->name, strerror(errno));
+}
+
+bool
+generation_take_lease(struct generation *generation, struct request *request)
+{
+	uint32_t slot = request->msg.slot;
+
+	if (slot >= generation->slot_count || generation->by_slot[slot] != NULL)
+		return false;
+	add_lease(generation, request);
+	return true;
+}
+
+void
+generation_worker_was(struct generation *generation, uint32_t worker, pid_t pid,
+    int rest_fd)
+{
+	struct worker_view *view;
+
+	if (worker >= generation->worker_count || generation->workers[worker].pid != 0) {
+		if (rest_fd != -1)
+			close(rest_fd);
+		return;
+	}
+	view = &generation->workers[worker];
+	view->pid = pid;
+	if (rest_fd != -1)
+		view->rest = rest_file_new(rest_fd,
+		    lease_worker_at(&generation->board, worker));
 }
 
 struct generation *

@@ -104,6 +104,15 @@ bool generation_any_worker_is(struct generation *generation, uint32_t state);
 void generation_end_lost(struct generation *generation, struct request *request,
     bool taken, bool timed_out);
 
+/* While the router takes over: a lease that another router sent.  Returns false
+ * for one that cannot be. */
+bool generation_take_lease(struct generation *generation, struct request *request);
+/* The same: a worker as that router knew it; rest_fd is the generation's. */
+void generation_worker_was(struct generation *generation, uint32_t worker, pid_t pid,
+    int rest_fd);
+/* Begins to act, when all that is known of it was told. */
+void generation_activate(struct generation *generation);
+
 /* Asks for RETIRED once nothing will be sent any more. */
 void generation_retire(struct generation *generation);
 

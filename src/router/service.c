@@ -58,6 +58,14 @@ enqueue(struct service *service, struct request *request, bool first)
 	router_title_touch(service->router);
 }
 
+void
+service_take(struct service *service, struct request *request)
+{
+	TAILQ_INSERT_TAIL(&service->fifo, request, entry);
+	service->queued++;
+	service->router->queued++;
+}
+
 static void
 dequeue(struct service *service, struct request *request)
 {

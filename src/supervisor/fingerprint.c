@@ -104,3 +104,27 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 	free(text);
 	return all;
 }
+
+const char *
+fingerprint_files(const char *fingerprint)
+{
+	size_t len = strlen(fingerprint);
+
+	/* the last line */
+	if (len > 0)
+		len--;
+	while (len > 0 && fingerprint[len - 1] != '\n')
+		len--;
+	return fingerprint + len;
+}
+
+char *
+fingerprint_join(const struct config *config, const struct config_service *service,
+    const char *files)
+{
+	char *text = config_service_text(config, service);
+	char *all = util_asprintf("%s%s", text, files);
+
+	free(text);
+	return all;
+}

@@ -118,7 +118,7 @@ open_lease_fds(struct pool *pool, char **why)
 
 static struct pool *
 pool_new(struct supervisor *supervisor, struct service *service, struct plan *plan,
-    const struct config_service *config)
+    const struct config_service *config, uint32_t worker_count)
 {
 	struct pool *pool = util_alloc(sizeof(*pool));
 
@@ -126,12 +126,10 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	pool->service = service;
 	pool->plan = plan_retain(plan);
 	pool->config = config;
-	pool->id = ++supervisor->next_id;
-	pool->number = ++service->generations;
 	pool->state = POOL_STARTING;
 	pool->queue[0] = pool->queue[1] = pool->done[0] = pool->done[1] = -1;
 	pool->board_fd = -1;
-	pool->worker_count = (uint32_t)config->workers;
+	pool->worker_count = worker_count;
 	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
@@ -143,8 +141,11 @@ struct pool *
 pool_start(struct supervisor *supervisor, struct service *service, struct plan *plan,
     const struct config_service *config, char *fingerprint, char **why)
 {
-	struct pool *pool = pool_new(supervisor, service, plan, config);
+	struct pool *pool = pool_new(supervisor, service, plan, config,
+	    (uint32_t)config->workers);
 
+	pool->id = ++supervisor->next_id;
+	pool->number = ++service->generations;
 	pool->fingerprint = fingerprint;
 	if (!config_service_account(plan->config, config, &pool->account, why) ||
 	    !open_lease_fds(pool, why)) {
@@ -154,6 +155,25 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 	link_add_pool(&supervisor->link, pool);
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_event(&pool->workers[i], WORKER_ON_START);
+	return pool;
+}
+
+struct pool *
+pool_restore(struct supervisor *supervisor, struct service *service, struct plan *plan,
+    const struct pool *saved)
+{
+	struct pool *pool = pool_new(supervisor, service, plan, saved->config,
+	    saved->worker_count);
+
+	pool->id = saved->id;
+	pool->number = saved->number;
+	pool->state = saved->state;
+	pool->was_ready = saved->was_ready;
+	pool->account = saved->account;
+	memcpy(pool->queue, saved->queue, sizeof(pool->queue));
+	memcpy(pool->done, saved->done, sizeof(pool->done));
+	pool->board_fd = saved->board_fd;
+	pool->board.layout = saved->board.layout;
 	return pool;
 }
 

@@ -33,7 +33,7 @@ plan_release(struct plan *plan)
 	free(plan);
 }
 
-static struct plan *
+struct plan *
 plan_new(struct config *config)
 {
 	struct plan *plan = util_alloc(sizeof(*plan));
@@ -266,6 +266,7 @@ fail(struct supervisor *supervisor, const char *why)
 	close_fresh(supervisor);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
 }
 
 static bool
@@ -298,6 +299,7 @@ commit(struct supervisor *supervisor)
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
 }
 
 static void
@@ -371,6 +373,7 @@ reload_begin(struct supervisor *supervisor)
 	config = load(supervisor);
 	if (config == NULL)
 		return;
+	supervisor->upgrade.stale = true;
 	supervisor->reload = reload_new(config);
 	why = start_all(supervisor);
 	if (why != NULL)

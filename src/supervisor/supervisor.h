@@ -19,6 +19,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/upgrade.h"
 
 struct reload;
 
@@ -39,6 +40,7 @@ struct supervisor {
 	struct loop_io signals; /* signalfd */
 	struct plan *plan;	/* in force */
 	char *config_file;	/* absolute */
+	char *program;		/* absolute; what an upgrade executes */
 	struct listeners listeners;
 	struct services services;
 	struct link link;     /* to the router */
@@ -51,7 +53,9 @@ struct supervisor {
 	struct loop_timer stop_timer;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
-	uint32_t next_id;      /* of pools and listeners */
+	uint32_t next_id; /* of pools and listeners */
+	struct upgrade upgrade;
+	char *pid_path;	       /* absolute; NULL: no pid file */
 	struct pidfh *pidfile; /* NULL: none */
 	bool is_root;
 };
@@ -65,6 +69,8 @@ void supervisor_drained(struct supervisor *supervisor);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
 void supervisor_reap_strangers(struct supervisor *supervisor);
 
+/* The caller has a hold on it, and config is the plan's. */
+struct plan *plan_new(struct config *config);
 struct plan *plan_retain(struct plan *plan);
 void plan_release(struct plan *plan); /* NULL is fine */
 
