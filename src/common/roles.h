@@ -31,6 +31,8 @@ enum role_type {
 	ROLE_LEAVING,	 /* role_worker: it was told to stop */
 	ROLE_GONE,	 /* role_worker: it was reaped */
 	ROLE_RETIRE,	 /* role_id: send nothing more to this generation */
+	ROLE_SHARE,	 /* role_id: it takes what its successor has no room for */
+	ROLE_UNSHARE,	 /* role_id: not any more */
 	ROLE_FORGET,	 /* role_id: its last worker was reaped */
 	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
 	ROLE_LIMITS,	 /* role_limits */
@@ -44,6 +46,7 @@ enum role_type {
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
 	ROLE_DRAINED,	/* role_id 0 */
+	ROLE_LOAD,	/* role_load */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
@@ -110,6 +113,7 @@ struct service_settings {
 	uint64_t body_buffer;	/* bytes; 0: no gate */
 	uint64_t max_body;	/* bytes */
 	uint32_t retries;
+	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
 };
 
 struct role_generation {
@@ -162,6 +166,14 @@ struct role_stuck {
 	char line[];
 };
 #define ROLE_LINE_MAX 512
+
+/* The queue of a service, told while something waits in it, and once when
+ * nothing does any more. */
+struct role_load {
+	uint32_t type;
+	uint32_t generation; /* that serves */
+	uint32_t queued;
+};
 
 enum role_logs_flag {
 	ROLE_LOGS_LOG = 1,

@@ -598,6 +598,8 @@ generation_retire(struct generation *generation)
 	struct role_id role = { .type = ROLE_RETIRED, .id = generation->id };
 
 	generation->retiring = true;
+	if (service->sharer == generation)
+		service->sharer = NULL;
 	if (generation->sending_over)
 		return;
 	if (service->generation == generation) {
@@ -632,6 +634,8 @@ generation_forget(struct generation *generation)
 	drain_done(generation);
 	if (service->generation == generation)
 		service->generation = NULL;
+	if (service->sharer == generation)
+		service->sharer = NULL;
 	while ((request = TAILQ_FIRST(&generation->leases)) != NULL) {
 		/* in the queue still: nobody took it */
 		generation_end_lost(generation, request, false, false);

@@ -220,6 +220,15 @@ handle_id(struct router *router, const struct role_id *role)
 		if ((generation = generation_find(router, role->id)) != NULL)
 			generation_retire(generation);
 		break;
+	case ROLE_SHARE:
+		if ((generation = generation_find(router, role->id)) != NULL)
+			service_share(generation->service, generation);
+		break;
+	case ROLE_UNSHARE:
+		if ((generation = generation_find(router, role->id)) != NULL &&
+		    generation->service->sharer == generation)
+			service_share(generation->service, NULL);
+		break;
 	case ROLE_FORGET:
 		if ((generation = generation_find(router, role->id)) != NULL)
 			generation_forget(generation);

@@ -14,6 +14,43 @@
 #include "router/router.h"
 
 #define REFUSALS_MAX 2
+#define LOAD_NS	     (50 * MS_NS) /* no more often is the queue told */
+
+/* --- the load ---------------------------------------------------------- */
+
+static void
+tell_load(struct service *service)
+{
+	struct role_load role = { .type = ROLE_LOAD, .queued = service->queued };
+
+	if (service->generation == NULL)
+		return;
+	role.generation = service->generation->id;
+	service->load_told = service->queued;
+	channel_send(&service->router->supervisor, &role, sizeof(role), NULL, 0);
+	if (service->queued > 0)
+		loop_timer_set(&service->router->loop, &service->load_timer,
+		    service->router->loop.now_ns + LOAD_NS);
+}
+
+static void
+on_load_timer(void *owner)
+{
+	struct service *service = owner;
+
+	if (service->queued > 0 || service->load_told > 0)
+		tell_load(service);
+}
+
+/* Something waits: at once, then every so often until nothing does. */
+static void
+load_begins(struct service *service)
+{
+	if (service->settings.tell_load && !loop_timer_is_set(&service->load_timer))
+		tell_load(service);
+}
+
+/* --- services ---------------------------------------------------------- */
 
 struct service *
 service_get(struct router *router, const char *name)
@@ -26,6 +63,8 @@ service_get(struct router *router, const char *name)
 	service = util_alloc(sizeof(*service));
 	service->router = router;
 	strlcpy(service->name, name, sizeof(service->name));
+	service->load_timer.fn = on_load_timer;
+	service->load_timer.owner = service;
 	TAILQ_INIT(&service->fifo);
 	TAILQ_INSERT_TAIL(&router->services, service, entry);
 	return service;
@@ -38,6 +77,7 @@ services_free(struct router *router)
 
 	while ((service = TAILQ_FIRST(&router->services)) != NULL) {
 		TAILQ_REMOVE(&router->services, service, entry);
+		loop_timer_clear(&router->loop, &service->load_timer);
 		free(service);
 	}
 }
@@ -55,6 +95,7 @@ enqueue(struct service *service, struct request *request, bool first)
 		request->wait_until_ns = service->router->loop.now_ns +
 		    service->settings.queue_timeout_ns;
 	connection_wait(request->connection, request, request->wait_until_ns);
+	load_begins(service);
 	router_title_touch(service->router);
 }
 
@@ -144,14 +185,25 @@ sample(struct request *request)
 	return true;
 }
 
+/* Who takes the next request; NULL: nobody has room. */
+static struct generation *
+with_room(const struct service *service)
+{
+	if (service->generation != NULL && generation_has_room(service->generation))
+		return service->generation;
+	if (service->sharer != NULL && generation_has_room(service->sharer))
+		return service->sharer;
+	return NULL;
+}
+
 enum lease_try { LEASED, NO_ROOM, ENDED };
 
 static enum lease_try
 try_lease(struct service *service, struct request *request)
 {
-	struct generation *generation = service->generation;
+	struct generation *generation = with_room(service);
 
-	if (generation == NULL || !generation_has_room(generation))
+	if (generation == NULL)
 		return NO_ROOM;
 	if (!sample(request)) {
 		service->router->stats.out_of_step++;
@@ -188,7 +240,7 @@ service_pump(struct service *service)
 	struct request *request;
 
 	while ((request = TAILQ_FIRST(&service->fifo)) != NULL &&
-	    service->generation != NULL && generation_has_room(service->generation)) {
+	    with_room(service) != NULL) {
 		dequeue(service, request);
 		if (try_lease(service, request) == NO_ROOM) {
 			service_put_back(service, request);
@@ -199,9 +251,27 @@ service_pump(struct service *service)
 }
 
 void
+service_activate(struct service *service)
+{
+	service_pump(service);
+	if (service->queued > 0)
+		load_begins(service);
+}
+
+void
 service_switch(struct service *service, struct generation *generation)
 {
 	service->generation = generation;
+	service_pump(service);
+	/* what waits is this one's to care for now */
+	if (service->queued > 0 && service->settings.tell_load)
+		tell_load(service);
+}
+
+void
+service_share(struct service *service, struct generation *sharer)
+{
+	service->sharer = sharer;
 	service_pump(service);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "common/lease.h"
+#include "common/loop.h"
 #include "common/roles.h"
 #include "router/request.h"
 
@@ -23,10 +24,13 @@ struct service {
 	struct router *router;
 	char name[ROLE_NAME_MAX];
 	struct generation *generation; /* that gets new leases; NULL: none */
+	struct generation *sharer;     /* what that has no room for; NULL: none */
 	struct requests fifo;
 	uint32_t queued;
 	struct service_settings settings;
-	bool routed; /* some route leads here */
+	struct loop_timer load_timer; /* when the queue is told next */
+	uint32_t load_told;	      /* its length when it was told last */
+	bool routed;		      /* some route leads here */
 };
 
 /* The service of this name, made if there is none. */
@@ -42,12 +46,17 @@ void service_submit(struct service *service, struct request *request);
 void service_put_back(struct service *service, struct request *request);
 /* Puts a request that waited in another router last into the FIFO. */
 void service_take(struct service *service, struct request *request);
+/* After that: leases what waits, and tells how much remains. */
+void service_activate(struct service *service);
 /* Leases what waits, as long as there is room. */
 void service_pump(struct service *service);
 /* Takes a waiting request out of the FIFO; it is the caller's again. */
 void service_withdraw(struct service *service, struct request *request);
 /* The service switches to this generation. */
 void service_switch(struct service *service, struct generation *generation);
+/* While generation takes over, an older one serves what it has no room for;
+ * NULL: not any more. */
+void service_share(struct service *service, struct generation *sharer);
 /* Answers all that waits with 503: nobody will ever serve it. */
 void service_give_up(struct service *service);
 

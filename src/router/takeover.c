@@ -364,7 +364,7 @@ activate(struct router *router)
 	TAILQ_FOREACH (listener, &router->listeners, entry)
 		listener_activate(listener);
 	TAILQ_FOREACH (service, &router->services, entry)
-		service_pump(service);
+		service_activate(service);
 }
 
 static char *

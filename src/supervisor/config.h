@@ -52,6 +52,12 @@ struct config_route {
 TAILQ_HEAD(config_routes, config_route);
 
 enum config_mode { CONFIG_MODE_LEASE, CONFIG_MODE_INHERIT };
+enum config_scaling {
+	CONFIG_SCALING_STATIC,
+	CONFIG_SCALING_DYNAMIC,
+	CONFIG_SCALING_ONDEMAND,
+};
+enum config_reload { CONFIG_RELOAD_REPLACE, CONFIG_RELOAD_ROLLING };
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -82,7 +88,20 @@ struct config_service {
 	char *command; /* as written */
 	char **argv;   /* split, NULL at its end; argv[0] is an absolute path */
 	struct config_origin command_origin;
-	int64_t workers;
+	int64_t workers; /* scaling = static */
+	enum config_scaling scaling;
+	int64_t workers_min;
+	int64_t workers_max; /* 0: not given */
+	int64_t workers_spare;
+	int64_t idle_timeout_ms;
+	int64_t spawn_rate;   /* starts a second */
+	int64_t max_requests; /* of one worker; 0: any */
+	int64_t max_lifetime_ms;
+	int64_t max_memory;	/* bytes */
+	int64_t recycle_jitter; /* per cent */
+	enum config_reload reload;
+	int64_t reload_batch; /* workers; reload = rolling */
+	int64_t reload_grace_ms;
 	int64_t concurrency;
 	enum config_balance balance;
 	enum config_mode mode;

@@ -278,12 +278,58 @@ routes_check(const struct config *config, const struct config_service *service,
 static void
 size_check(const struct config_service *service, struct config_errors *errors)
 {
-	if (service->workers * service->concurrency * 2 > LEASES_MAX)
+	int64_t workers = service->scaling == CONFIG_SCALING_STATIC ?
+	    service->workers :
+	    service->workers_max;
+
+	if (workers * service->concurrency * 2 > LEASES_MAX)
 		config_error_add(errors, service_origin(service, "concurrency"),
 		    "[service %s]: %lld workers with concurrency %lld are more "
 		    "than the %d requests at a time that a service can have",
-		    service->name, (long long)service->workers,
-		    (long long)service->concurrency, LEASES_MAX / 2);
+		    service->name, (long long)workers, (long long)service->concurrency,
+		    LEASES_MAX / 2);
+}
+
+/* Only what differs from a default: a dump names every key. */
+static void
+static_check(const struct config_service *service, struct config_errors *errors)
+{
+	const char *key = service->workers_max != 0 ? "workers_max" :
+	    service->workers_min != 0		    ? "workers_min" :
+						      NULL;
+
+	if (key != NULL)
+		config_error_add(errors, service_origin(service, key),
+		    "[service %s]: %s has no meaning without scaling = dynamic or "
+		    "ondemand",
+		    service->name, key);
+}
+
+static void
+scaling_check(const struct config_service *service, struct config_errors *errors)
+{
+	if (service->workers_max == 0)
+		config_error_add(errors, service_origin(service, "scaling"),
+		    "[service %s]: scaling needs workers_max", service->name);
+	else if (service->workers_min > service->workers_max)
+		config_error_add(errors, service_origin(service, "workers_min"),
+		    "[service %s]: workers_min %lld is more than workers_max %lld",
+		    service->name, (long long)service->workers_min,
+		    (long long)service->workers_max);
+}
+
+static void
+strength_check(const struct config_service *service, struct config_errors *errors)
+{
+	if (service->scaling == CONFIG_SCALING_STATIC)
+		static_check(service, errors);
+	else
+		scaling_check(service, errors);
+	if (service->mode == CONFIG_MODE_INHERIT && service->max_requests > 0)
+		config_error_add(errors, service_origin(service, "max_requests"),
+		    "[service %s]: nobody counts the requests of workers that "
+		    "accept for themselves; use max_lifetime or max_memory",
+		    service->name);
 }
 
 /* The folder that workers start in. */
@@ -432,6 +478,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		listeners_check(config, service, errors, incomplete);
 		routes_check(config, service, errors);
 		size_check(service, errors);
+		strength_check(service, errors);
 	}
 	accounts_check(config, errors);
 }

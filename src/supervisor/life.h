@@ -10,7 +10,10 @@
 enum worker_state {
 	WORKER_EMPTY,	 /* no process; none is wanted */
 	WORKER_STARTING, /* a process that is not ready; its timer runs */
-	WORKER_RUNNING,	 /* ready, told GO */
+	WORKER_CHECKING, /* ready; its first health check is under way; its timer
+			  * runs on */
+	WORKER_RUNNING,	 /* ready, healthy, told GO */
+	WORKER_OUTGOING, /* like RUNNING, until a successor is ready */
 	WORKER_STOPPING, /* told to stop; its timer runs */
 	WORKER_KILLED,	 /* SIGKILL was sent */
 	WORKER_LOST,	 /* reaped; the router settles its leases */
@@ -21,6 +24,9 @@ enum worker_state {
 enum worker_event {
 	WORKER_ON_START,   /* a process is wanted */
 	WORKER_ON_READY,   /* it said READY, or is taken to be */
+	WORKER_ON_PASSED,  /* its first health check passed, or it has none */
+	WORKER_ON_RECYCLE, /* it should leave when a successor is ready */
+	WORKER_ON_SICK,	   /* it failed its health checks */
 	WORKER_ON_TIMEOUT, /* the timer of the state */
 	WORKER_ON_STOP,	   /* it should leave in its own time */
 	WORKER_ON_KILL,	   /* it should be gone now */
@@ -33,8 +39,11 @@ enum worker_event {
 enum worker_action {
 	WORKER_DO_NOTHING,
 	WORKER_DO_SPAWN,
+	WORKER_DO_CHECK,      /* begin its first health check */
 	WORKER_DO_GO,	      /* tell it GO, tell the router */
+	WORKER_DO_SUCCEED,    /* have a successor started */
 	WORKER_DO_STOP,	      /* tell it to stop, tell the router */
+	WORKER_DO_STOP_SICK,  /* the same, for it failed its health checks */
 	WORKER_DO_KILL_LATE,  /* SIGKILL: it did not become ready in time */
 	WORKER_DO_KILL_STUCK, /* SIGKILL: it did not stop in time */
 	WORKER_DO_KILL,	      /* SIGKILL: as asked */
@@ -55,6 +64,7 @@ extern const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS];
 enum pool_state {
 	POOL_STARTING, /* workers get ready; no route leads here yet */
 	POOL_SERVING,  /* routes lead here */
+	POOL_STANDBY,  /* they led here, and will again if its successor fails */
 	POOL_RETIRING, /* the router is asked to send nothing more */
 	POOL_DRAINING, /* its queue is shut down; workers finish and exit */
 	POOL_ENDED,    /* its last process was reaped: to be freed */
@@ -63,6 +73,7 @@ enum pool_state {
 
 enum pool_event {
 	POOL_ON_COMMIT,	 /* routes lead here from now on */
+	POOL_ON_STANDBY, /* another generation serves, on probation */
 	POOL_ON_RETIRE,	 /* another generation, or none, serves from now on */
 	POOL_ON_RETIRED, /* the router will send nothing more */
 	POOL_ON_ABANDON, /* stop the workers; what they were for failed */
@@ -73,6 +84,7 @@ enum pool_event {
 enum pool_action {
 	POOL_DO_NOTHING,
 	POOL_DO_SERVE,	/* note it */
+	POOL_DO_YIELD,	/* note that it does not any more */
 	POOL_DO_RETIRE, /* ask the router */
 	POOL_DO_DRAIN,	/* shut the queue down, stop the workers */
 	POOL_DO_END,	/* tell the router, free */

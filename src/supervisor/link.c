@@ -111,6 +111,7 @@ settings_of(const struct config_service *config)
 		.body_buffer = (uint64_t)config->body_buffer,
 		.max_body = (uint64_t)config->max_body,
 		.retries = (uint32_t)config->retries,
+		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
 	};
 }
 
@@ -212,12 +213,14 @@ send_pool(struct link *link, struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		struct worker *worker = &pool->workers[i];
 
-		if (worker->state == WORKER_RUNNING || worker->state == WORKER_STOPPING ||
+		if (worker_is_going(worker) || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_READY);
 		if (worker->state == WORKER_STOPPING || worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_LEAVING);
 	}
+	if (pool->sharing)
+		send_id(link, ROLE_SHARE, pool->id);
 }
 
 /* What is to be answered. */
@@ -298,6 +301,16 @@ on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 }
 
 static void
+on_load(struct link *link, const struct role_load *role)
+{
+	struct pool *pool = service_find_pool(&link->supervisor->services,
+	    role->generation);
+
+	if (pool != NULL)
+		strength_report(pool, role->queued);
+}
+
+static void
 on_retired(struct link *link, const struct role_id *role)
 {
 	struct pool *pool = service_find_pool(&link->supervisor->services, role->id);
@@ -322,6 +335,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_kill(link, buf);
 	else if (role->type == ROLE_STUCK && len >= sizeof(struct role_stuck))
 		on_stuck(link, buf, len);
+	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
+		on_load(link, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

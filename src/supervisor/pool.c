@@ -29,7 +29,7 @@ align64(uint64_t n)
 static void
 fill_layout(struct lease_scoreboard *board, const struct pool *pool)
 {
-	uint64_t slots = (uint64_t)pool->config->workers *
+	uint64_t slots = (uint64_t)pool->worker_count *
 		(2 * (uint64_t)pool->config->concurrency + AHEAD_SLOTS) +
 	    EXTRA_SLOTS;
 
@@ -87,6 +87,7 @@ close_fd(int *fd)
 static void
 pool_free(struct pool *pool)
 {
+	strength_end(pool);
 	TAILQ_REMOVE(&pool->service->pools, pool, entry);
 	if (pool->service->current == pool)
 		pool->service->current = NULL;
@@ -133,6 +134,7 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
+	strength_init(pool, service->current != NULL);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
 	return pool;
 }
@@ -142,7 +144,7 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
     const struct config_service *config, char *fingerprint, char **why)
 {
 	struct pool *pool = pool_new(supervisor, service, plan, config,
-	    (uint32_t)config->workers);
+	    strength_slots(config));
 
 	pool->id = ++supervisor->next_id;
 	pool->number = ++service->generations;
@@ -153,8 +155,9 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 		return NULL;
 	}
 	link_add_pool(&supervisor->link, pool);
-	for (uint32_t i = 0; i < pool->worker_count; i++)
-		worker_event(&pool->workers[i], WORKER_ON_START);
+	strength_review(pool);
+	/* one of no workers is ready now */
+	pool_worker_ready(pool);
 	return pool;
 }
 
@@ -174,6 +177,7 @@ pool_restore(struct supervisor *supervisor, struct service *service, struct plan
 	memcpy(pool->done, saved->done, sizeof(pool->done));
 	pool->board_fd = saved->board_fd;
 	pool->board.layout = saved->board.layout;
+	strength_restore(pool, saved->strength.target);
 	return pool;
 }
 
@@ -187,12 +191,23 @@ pool_wants_workers(const struct pool *pool)
 void
 pool_worker_ready(struct pool *pool)
 {
-	if (pool->ready_count < pool->worker_count || pool->was_ready)
-		return;
-	pool->was_ready = true;
-	log_info("service %s: generation %u is ready (%u worker%s)", pool->service->name,
-	    pool->number, pool->worker_count, pool->worker_count == 1 ? "" : "s");
-	reload_pool_ready(pool->supervisor);
+	uint32_t target = pool->strength.target;
+
+	if (!pool->was_ready && strength_is_reached(pool)) {
+		pool->was_ready = true;
+		log_info("service %s: generation %u is ready (%u worker%s)",
+		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
+		reload_pool_ready(pool->supervisor);
+	}
+	/* those that it succeeds may leave, or more may come */
+	reload_pool_progress(pool->supervisor, pool);
+	strength_review(pool);
+}
+
+void
+pool_worker_died(struct pool *pool, const char *why)
+{
+	reload_pool_trouble(pool->supervisor, pool, why);
 }
 
 void
@@ -213,6 +228,14 @@ tell_router(struct pool *pool, uint32_t type)
 }
 
 void
+pool_share(struct pool *pool, bool on)
+{
+	if (pool->sharing != on)
+		tell_router(pool, on ? ROLE_SHARE : ROLE_UNSHARE);
+	pool->sharing = on;
+}
+
+void
 pool_workers_event(struct pool *pool, enum worker_event event)
 {
 	pool->held = true;
@@ -225,6 +248,7 @@ pool_workers_event(struct pool *pool, enum worker_event event)
 static void
 do_drain(struct pool *pool)
 {
+	strength_end(pool);
 	/* the end of the file, for all duplicates and behind all that is
 	 * queued: workers serve that, then exit */
 	if (pool->queue[POOL_ROUTER_END] != -1)
@@ -259,9 +283,14 @@ pool_event(struct pool *pool, enum pool_event event)
 	case POOL_DO_SERVE:
 		pool->service->current = pool;
 		break;
+	case POOL_DO_YIELD:
+		if (pool->service->current == pool)
+			pool->service->current = NULL;
+		break;
 	case POOL_DO_RETIRE:
 		if (pool->service->current == pool)
 			pool->service->current = NULL;
+		strength_end(pool);
 		tell_router(pool, ROLE_RETIRE);
 		if (!pool_is_leased(pool))
 			pool_event(pool, POOL_ON_RETIRED);

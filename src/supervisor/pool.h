@@ -14,6 +14,7 @@
 #include "common/lease.h"
 #include "supervisor/config.h"
 #include "supervisor/life.h"
+#include "supervisor/strength.h"
 #include "supervisor/worker.h"
 
 struct plan;
@@ -38,10 +39,12 @@ struct pool {
 	int board_fd;
 	struct lease_board board;
 	struct worker *workers;
-	uint32_t worker_count;
-	uint32_t ready_count; /* RUNNING */
-	bool was_ready;	      /* all of them at once, some time */
-	bool held;	      /* not to be freed while its workers are walked */
+	uint32_t worker_count; /* slots: see strength.h for how many are used */
+	struct strength strength;
+	uint64_t memory_looked_ns; /* see recycle.c */
+	bool was_ready;		   /* as many as there should be, some time */
+	bool sharing;		   /* see pool_share */
+	bool held;		   /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);
 
@@ -63,8 +66,13 @@ struct pool *pool_restore(struct supervisor *supervisor, struct service *service
  * free the pool. */
 void pool_event(struct pool *pool, enum pool_event event);
 
+/* While another generation takes over, what that has no room for comes here. */
+void pool_share(struct pool *pool, bool on);
+
 /* From worker.c: */
 void pool_worker_ready(struct pool *pool);
+/* It died, or was found sick, without having been asked to leave. */
+void pool_worker_died(struct pool *pool, const char *why);
 /* It did not become ready: why, for whoever waits. */
 void pool_worker_failed(struct pool *pool, const char *why);
 /* A slot has no process and gets none: the last one ends a draining pool. */

@@ -8,13 +8,25 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/fingerprint.h"
+#include "supervisor/rollout.h"
 #include "supervisor/supervisor.h"
 
+/*
+ * First the new generations start (starting, then waiting for them), then they
+ * serve and the old ones end (rolling out).  Until the end of that, the old
+ * configuration can come back.
+ */
 struct reload {
+	struct supervisor *supervisor;
 	struct plan *plan;
+	struct plan *old_plan; /* that was in force; NULL: none */
 	uint64_t began_ns;
-	bool starting; /* pools are being started: nothing is decided yet */
-	char *failure; /* met while starting; NULL: none */
+	bool starting;	  /* pools are being started: nothing is decided yet */
+	char *failure;	  /* met while starting; NULL: none */
+	bool rolling_out; /* the new generations serve */
+	bool stepping;	  /* in roll_out, which a worker's event may lead to */
+	struct rollouts rollouts;
+	struct loop_timer timer; /* the next step of one of them */
 };
 
 struct plan *
@@ -113,9 +125,10 @@ switch_listener(struct supervisor *supervisor, struct listener *listener, bool r
 }
 
 /* What the configuration names is kept, under its name there; the rest is
- * closed. */
+ * closed, unless it may be needed again. */
 static void
-switch_listeners(struct supervisor *supervisor, const struct config *config)
+switch_listeners(struct supervisor *supervisor, const struct config *config,
+    bool keep_rest)
 {
 	struct listener *listener, *next;
 	struct config_listen *listen;
@@ -130,6 +143,8 @@ switch_listeners(struct supervisor *supervisor, const struct config *config)
 			    is_routed(config, listener->name));
 			continue;
 		}
+		if (keep_rest)
+			continue;
 		log_info("listener %s (%s) is closed", listener->name, listener->text);
 		if (listener->routed)
 			link_remove_listener(&supervisor->link, listener);
@@ -199,41 +214,33 @@ all_ready(struct supervisor *supervisor)
 	struct pool *pool;
 
 	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((pool = starting_pool(service)) != NULL &&
-		    pool->ready_count < pool->worker_count)
+		if ((pool = starting_pool(service)) != NULL && !strength_is_reached(pool))
 			return false;
 	return true;
 }
 
 /* From here on the new pools are those that serve; routes follow. */
 static void
-switch_pools(struct supervisor *supervisor, const struct config *config)
+switch_pools(struct supervisor *supervisor, struct reload *reload)
 {
 	struct service *service;
-	struct pool *fresh;
+	struct pool *fresh, *old;
+	struct rollout *rollout;
 
 	TAILQ_FOREACH (service, &supervisor->services, entry) {
-		if ((fresh = starting_pool(service)) != NULL)
+		fresh = starting_pool(service);
+		old = service->current;
+		if (fresh == NULL &&
+		    (old == NULL ||
+			config_service_find(reload->plan->config, service->name) != NULL))
+			continue;
+		if (old != NULL)
+			pool_event(old, POOL_ON_STANDBY);
+		if (fresh != NULL)
 			pool_event(fresh, POOL_ON_COMMIT);
-		else if (config_service_find(config, service->name) == NULL)
-			service->current = NULL;
+		rollout = rollout_begin(fresh, old);
+		TAILQ_INSERT_TAIL(&reload->rollouts, rollout, entry);
 	}
-}
-
-/* After the routes: the router sends nothing more to them by then. */
-static void
-retire_pools(struct supervisor *supervisor)
-{
-	struct service *service, *next_service;
-	struct pool *pool, *next;
-
-	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next_service)
-		for (pool = TAILQ_FIRST(&service->pools); pool != NULL; pool = next) {
-			/* the last one takes the service along */
-			next = TAILQ_NEXT(pool, entry);
-			if (pool->state == POOL_SERVING && pool != service->current)
-				pool_event(pool, POOL_ON_RETIRE);
-		}
 }
 
 /* --- the transaction --------------------------------------------------- */
@@ -241,7 +248,15 @@ retire_pools(struct supervisor *supervisor)
 static void
 reload_free(struct reload *reload)
 {
+	struct rollout *rollout;
+
+	while ((rollout = TAILQ_FIRST(&reload->rollouts)) != NULL) {
+		TAILQ_REMOVE(&reload->rollouts, rollout, entry);
+		rollout_free(rollout);
+	}
+	loop_timer_clear(&reload->supervisor->loop, &reload->timer);
 	plan_release(reload->plan);
+	plan_release(reload->old_plan);
 	free(reload->failure);
 	free(reload);
 }
@@ -276,25 +291,28 @@ changed(const char *old, const char *fresh)
 }
 
 static void
-commit(struct supervisor *supervisor)
+reopen_logs_if_changed(struct supervisor *supervisor, const struct config *config)
+{
+	if (changed(supervisor->logs.log, config->log) ||
+	    changed(supervisor->logs.access_log, config->access_log))
+		logs_reopen(supervisor, config);
+}
+
+/* The last of the old generations is not needed any more.  The routes are
+ * valid already: the router sends nothing more to them by then. */
+static void
+finish(struct supervisor *supervisor)
 {
 	struct reload *reload = supervisor->reload;
-	struct config *config = reload->plan->config;
-	bool first = supervisor->plan == NULL;
+	struct rollout *rollout;
 
 	supervisor->reload = NULL;
-	plan_release(supervisor->plan);
-	supervisor->plan = plan_retain(reload->plan);
-	if (!first &&
-	    (changed(supervisor->logs.log, config->log) ||
-		changed(supervisor->logs.access_log, config->access_log)))
-		logs_reopen(supervisor, config);
-	switch_pools(supervisor, config);
-	link_commit(&supervisor->link);
-	retire_pools(supervisor);
-	switch_listeners(supervisor, config);
+	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
+		if (rollout->old != NULL)
+			pool_event(rollout->old, POOL_ON_RETIRE);
+	switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
-	if (!first)
+	if (reload->old_plan != NULL)
 		log_info("reload done in %.3f s",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
 	reload_free(reload);
@@ -302,19 +320,114 @@ commit(struct supervisor *supervisor)
 	upgrade_check(supervisor);
 }
 
+/* Brings back what served before. */
+static void
+undo(struct supervisor *supervisor, const char *why)
+{
+	struct reload *reload = supervisor->reload;
+	struct rollout *rollout;
+
+	log_error("reload failed: %s; the old generation is back", why);
+	supervisor->reload = NULL;
+	plan_release(supervisor->plan);
+	supervisor->plan = plan_retain(reload->old_plan);
+	reopen_logs_if_changed(supervisor, supervisor->plan->config);
+	TAILQ_FOREACH (rollout, &reload->rollouts, entry) {
+		if (rollout->fresh != NULL)
+			pool_event(rollout->fresh, POOL_ON_STANDBY);
+		if (rollout->old != NULL)
+			pool_event(rollout->old, POOL_ON_COMMIT);
+		rollout_undo(rollout);
+	}
+	link_commit(&supervisor->link);
+	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
+		if (rollout->fresh != NULL)
+			pool_event(rollout->fresh, POOL_ON_RETIRE);
+	switch_listeners(supervisor, supervisor->plan->config, false);
+	supervisor_title_touch(supervisor);
+	reload_free(reload);
+	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
+}
+
+/* Every rollout goes as far as it can; the last one to be done is the end. */
+static void
+roll_out(struct supervisor *supervisor)
+{
+	struct reload *reload = supervisor->reload;
+	uint64_t now_ns = util_now_ns(), next_ns = 0, at_ns;
+	struct rollout *rollout;
+	bool done = true;
+
+	if (reload->stepping)
+		return;
+	reload->stepping = true;
+	TAILQ_FOREACH (rollout, &reload->rollouts, entry) {
+		at_ns = rollout_step(rollout, now_ns);
+		if (at_ns != 0 && (next_ns == 0 || at_ns < next_ns))
+			next_ns = at_ns;
+		done = done && rollout->done;
+	}
+	reload->stepping = false;
+	if (reload->failure != NULL) {
+		char *why = reload->failure;
+
+		reload->failure = NULL;
+		undo(supervisor, why);
+		free(why);
+	} else if (done)
+		finish(supervisor);
+	else if (next_ns != 0)
+		loop_timer_set(&supervisor->loop, &reload->timer, next_ns);
+}
+
+static void
+on_timer(void *owner)
+{
+	struct reload *reload = owner;
+
+	roll_out(reload->supervisor);
+}
+
+static void
+commit(struct supervisor *supervisor)
+{
+	struct reload *reload = supervisor->reload;
+
+	reload->old_plan = supervisor->plan;
+	supervisor->plan = plan_retain(reload->plan);
+	if (reload->old_plan != NULL)
+		reopen_logs_if_changed(supervisor, reload->plan->config);
+	switch_pools(supervisor, reload);
+	link_commit(&supervisor->link);
+	switch_listeners(supervisor, reload->plan->config, true);
+	supervisor_title_touch(supervisor);
+	reload->rolling_out = true;
+	if (reload->old_plan == NULL)
+		finish(supervisor); /* there is nothing to come back to */
+	else
+		roll_out(supervisor);
+}
+
 static void
 commit_if_ready(struct supervisor *supervisor)
 {
-	if (supervisor->reload != NULL && !supervisor->reload->starting &&
+	struct reload *reload = supervisor->reload;
+
+	if (reload != NULL && !reload->starting && !reload->rolling_out &&
 	    all_ready(supervisor))
 		commit(supervisor);
 }
 
 static struct reload *
-reload_new(struct config *config)
+reload_new(struct supervisor *supervisor, struct config *config)
 {
 	struct reload *reload = util_alloc(sizeof(*reload));
 
+	reload->supervisor = supervisor;
+	TAILQ_INIT(&reload->rollouts);
+	reload->timer.fn = on_timer;
+	reload->timer.owner = reload;
 	reload->plan = plan_new(config);
 	reload->began_ns = util_now_ns();
 	return reload;
@@ -374,7 +487,7 @@ reload_begin(struct supervisor *supervisor)
 	if (config == NULL)
 		return;
 	supervisor->upgrade.stale = true;
-	supervisor->reload = reload_new(config);
+	supervisor->reload = reload_new(supervisor, config);
 	why = start_all(supervisor);
 	if (why != NULL)
 		fail(supervisor, why);
@@ -388,7 +501,7 @@ reload_first(struct supervisor *supervisor, struct config *config)
 {
 	char *why;
 
-	supervisor->reload = reload_new(config);
+	supervisor->reload = reload_new(supervisor, config);
 	/* a worker that cannot be started yet is tried again while we serve */
 	supervisor->reload->starting = true;
 	why = open_listeners(supervisor, config);
@@ -408,8 +521,16 @@ reload_first(struct supervisor *supervisor, struct config *config)
 void
 reload_cancel(struct supervisor *supervisor, const char *why)
 {
+	struct reload *reload = supervisor->reload;
+
 	supervisor->reload_again = false;
-	if (supervisor->reload != NULL)
+	if (reload == NULL)
+		return;
+	if (reload->rolling_out) {
+		/* both generations are there, and both are about to stop */
+		supervisor->reload = NULL;
+		reload_free(reload);
+	} else
 		fail(supervisor, why);
 }
 
@@ -436,4 +557,41 @@ reload_pool_failed(struct supervisor *supervisor, struct pool *pool, const char 
 	} else {
 		free(text);
 	}
+}
+
+/* Whether the pool is one of those that are on probation. */
+static bool
+is_on_probation(const struct reload *reload, const struct pool *pool)
+{
+	const struct rollout *rollout;
+
+	if (reload == NULL || !reload->rolling_out)
+		return false;
+	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
+		if (rollout->fresh == pool)
+			return true;
+	return false;
+}
+
+void
+reload_pool_trouble(struct supervisor *supervisor, struct pool *pool, const char *why)
+{
+	struct reload *reload = supervisor->reload;
+
+	if (!is_on_probation(reload, pool))
+		return;
+	if (reload->failure == NULL)
+		reload->failure = util_asprintf("service %s: %s", pool->service->name,
+		    why);
+	/* not now: we are called from the midst of a worker's event */
+	loop_timer_set(&supervisor->loop, &reload->timer, util_now_ns());
+}
+
+void
+reload_pool_progress(struct supervisor *supervisor, struct pool *pool)
+{
+	struct reload *reload = supervisor->reload;
+
+	if (is_on_probation(reload, pool))
+		loop_timer_set(&supervisor->loop, &reload->timer, util_now_ns());
 }

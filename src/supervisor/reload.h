@@ -2,7 +2,8 @@
 /*
  * A reload is a transaction: everything is read, checked, bound and started
  * beside what serves; only when all of it is ready do the routes switch.  Any
- * failure before that leaves everything as it was.
+ * failure before that leaves everything as it was; one while the new workers
+ * are on probation (rollout.h) brings the old ones back.
  */
 #ifndef SUPERVISOR_RELOAD_H
 #define SUPERVISOR_RELOAD_H
@@ -29,5 +30,10 @@ void reload_cancel(struct supervisor *supervisor, const char *why);
 void reload_pool_ready(struct supervisor *supervisor);
 void reload_pool_failed(struct supervisor *supervisor, struct pool *pool,
     const char *why);
+/* One of its workers died or was found sick without having been asked to
+ * leave; one got ready. */
+void reload_pool_trouble(struct supervisor *supervisor, struct pool *pool,
+    const char *why);
+void reload_pool_progress(struct supervisor *supervisor, struct pool *pool);
 
 #endif

@@ -61,6 +61,7 @@ adopt_pool(struct pool *pool)
 		return false;
 	}
 	pool->board.map = map;
+	adopt_timer(&pool->supervisor->loop, &pool->strength.timer);
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		adopt_worker(&pool->workers[i]);
 	return true;

@@ -80,6 +80,7 @@ static const struct record_key pool_keys[] = {
 	{ RECORD_KEY(RECORD_ENUM, "state", OF, state), .required = true,
 	    .name_of = pool_name },
 	NEEDED(UNSIGNED, "worker_count", worker_count),
+	KEY(UNSIGNED, "target", strength.target),
 	KEY(BOOL, "was_ready", was_ready),
 	KEY(FD, "queue_router", queue[POOL_ROUTER_END]),
 	KEY(FD, "queue_worker", queue[POOL_WORKER_END]),
@@ -137,6 +138,8 @@ static const struct record_key worker_keys[] = {
 #else
 	KEY(UNSIGNED, "failures", failures),
 #endif
+	KEY(UNSIGNED, "requests_max", requests_max),
+	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 };

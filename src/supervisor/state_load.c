@@ -9,6 +9,7 @@
 #include "common/util.h"
 #include "supervisor/fingerprint.h"
 #include "supervisor/pool.h"
+#include "supervisor/recycle.h"
 #include "supervisor/state.h"
 #include "supervisor/supervisor.h"
 
@@ -267,9 +268,8 @@ load_worker(struct loader *loader)
 		return util_asprintf("service %s has no worker %u", loader->service->name,
 		    saved.slot);
 	worker = &loader->pool->workers[saved.slot];
+	recycle_begin(worker); /* unless the state says more */
 	get(loader, &state_worker_table, worker, &why);
-	if (worker->pid != 0 && worker->ready_ns != 0)
-		loader->pool->ready_count++;
 	if (worker->state == WORKER_KILLED)
 		worker->killed_for = "before the upgrade";
 	return why;

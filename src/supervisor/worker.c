@@ -20,6 +20,7 @@
 #include "supervisor/access.h"
 #include "supervisor/environment.h"
 #include "supervisor/pool.h"
+#include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
 
 #define YOUNG_NS	(1000 * MS_NS) /* a death before this age counts */
@@ -298,6 +299,13 @@ do_spawn(struct worker *worker)
 	supervisor_title_touch(pool->supervisor);
 }
 
+/* There is none yet: every worker that is ready is healthy. */
+static void
+do_check(struct worker *worker)
+{
+	worker_event(worker, WORKER_ON_PASSED);
+}
+
 static void
 do_go(struct worker *worker)
 {
@@ -312,7 +320,7 @@ do_go(struct worker *worker)
 		msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
 		tell_router(worker, ROLE_READY);
 	}
-	worker->pool->ready_count++;
+	recycle_begin(worker);
 	pool_worker_ready(worker->pool);
 }
 
@@ -385,6 +393,23 @@ explain_start(struct worker *worker, const siginfo_t *info)
 	return util_strdup("");
 }
 
+/* For whoever waits for this generation. */
+static void
+tell_failure(struct worker *worker, const char *end, const char *why)
+{
+	bool was_ready = worker->ready_ns != 0;
+	char *failed = util_asprintf("worker %u (pid %d) %s%s%s%s", worker->slot,
+	    (int)worker->pid, end, was_ready ? "" : " before it was ready", why,
+	    !was_ready && worker->killed_for != NULL ?
+		": it took longer than start_timeout" :
+		"");
+
+	if (!was_ready)
+		pool_worker_failed(worker->pool, failed);
+	pool_worker_died(worker->pool, failed);
+	free(failed);
+}
+
 static void
 log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 {
@@ -404,17 +429,8 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 	    worker->killed_for != NULL ? " (killed: " : "",
 	    worker->killed_for != NULL ? worker->killed_for : "",
 	    worker->killed_for != NULL ? ")" : "");
-	if (worker->ready_ns == 0 && !worker->asked_to_leave) {
-		char *failed = util_asprintf("worker %u (pid %d) %s before it "
-					     "was ready%s%s",
-		    worker->slot, (int)worker->pid, end, why,
-		    worker->killed_for != NULL ? ": it took longer than "
-						 "start_timeout" :
-						 "");
-
-		pool_worker_failed(worker->pool, failed);
-		free(failed);
-	}
+	if (!worker->asked_to_leave)
+		tell_failure(worker, end, why);
 	free(why);
 }
 
@@ -432,8 +448,6 @@ do_bury(struct worker *worker)
 	close_io(worker, &worker->control);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
-	if (worker->ready_ns != 0)
-		worker->pool->ready_count--;
 	/* old enough: what killed it says nothing about the next one */
 	if (worker->ready_ns != 0 && now_ns - worker->ready_ns >= YOUNG_NS)
 		worker->failures = 0;
@@ -466,11 +480,12 @@ back_off_ns(const struct worker *worker)
 static void
 do_replace(struct worker *worker)
 {
-	if (!pool_wants_workers(worker->pool)) {
+	if (!pool_wants_workers(worker->pool) || !strength_needs_another(worker->pool)) {
+		worker->failures = 0;
 		worker_event(worker, WORKER_ON_STOP);
 		return;
 	}
-	worker->failures++;
+	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
 		worker_event(worker, WORKER_ON_START);
 		return;
@@ -505,11 +520,22 @@ worker_event(struct worker *worker, enum worker_event event)
 	case WORKER_DO_SPAWN:
 		do_spawn(worker);
 		break;
+	case WORKER_DO_CHECK:
+		do_check(worker);
+		break;
 	case WORKER_DO_GO:
 		do_go(worker);
 		break;
+	case WORKER_DO_SUCCEED:
+		strength_review(worker->pool);
+		break;
 	case WORKER_DO_STOP:
 		do_stop(worker, was);
+		break;
+	case WORKER_DO_STOP_SICK:
+		do_stop(worker, was);
+		pool_worker_died(worker->pool, "a worker failed its health checks");
+		strength_review(worker->pool);
 		break;
 	case WORKER_DO_KILL_LATE:
 		do_kill(worker, "it was not ready within start_timeout");
@@ -530,7 +556,8 @@ worker_event(struct worker *worker, enum worker_event event)
 		break;
 	case WORKER_DO_RELEASE:
 		loop_timer_clear(loop_of(worker), &worker->timer);
-		pool_check_empty(worker->pool);
+		/* one that waits for a slot gets this; and an empty pool ends */
+		strength_review(worker->pool);
 		break;
 	case WORKER_DO_BACK_OFF:
 		do_back_off(worker);

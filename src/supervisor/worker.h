@@ -32,6 +32,10 @@ struct worker {
 	bool asked_to_leave;	/* its exit is no failure */
 	const char *killed_for; /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
+	uint64_t requests_max;		    /* max_requests, with its jitter */
+	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
+	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
+	pid_t cpu_pid;
 };
 
 /* Puts an event through the table and does what it says. */
@@ -39,6 +43,13 @@ void worker_event(struct worker *worker, enum worker_event event);
 
 /* Sends a signal to the process, if there is one. */
 void worker_signal(struct worker *worker, int sig);
+
+/* Whether it was told GO and nothing since. */
+static inline bool
+worker_is_going(const struct worker *worker)
+{
+	return worker->state == WORKER_RUNNING || worker->state == WORKER_OUTGOING;
+}
 
 void worker_init(struct worker *worker, struct pool *pool, uint32_t slot);
 

@@ -11,7 +11,8 @@
 static int
 has_process(unsigned state)
 {
-	return state == WORKER_STARTING || state == WORKER_RUNNING ||
+	return state == WORKER_STARTING || state == WORKER_CHECKING ||
+	    state == WORKER_RUNNING || state == WORKER_OUTGOING ||
 	    state == WORKER_STOPPING || state == WORKER_KILLED;
 }
 
@@ -32,7 +33,8 @@ step(enum worker_state state, enum worker_event event)
 START_TEST(a_worker_starts_gets_ready_and_leaves)
 {
 	ck_step(EMPTY, START, STARTING, SPAWN);
-	ck_step(STARTING, READY, RUNNING, GO);
+	ck_step(STARTING, READY, CHECKING, CHECK);
+	ck_step(CHECKING, PASSED, RUNNING, GO);
 	ck_step(RUNNING, STOP, STOPPING, STOP);
 	ck_step(STOPPING, EXIT, LOST, BURY);
 	ck_step(LOST, SETTLED, WAITING, REPLACE);
@@ -72,8 +74,10 @@ END_TEST
 START_TEST(a_worker_that_is_late_or_stuck_is_killed)
 {
 	ck_step(STARTING, TIMEOUT, KILLED, KILL_LATE);
+	ck_step(CHECKING, TIMEOUT, KILLED, KILL_LATE);
 	ck_step(STOPPING, TIMEOUT, KILLED, KILL_STUCK);
 	ck_step(RUNNING, TIMEOUT, RUNNING, NOTHING);
+	ck_step(OUTGOING, TIMEOUT, OUTGOING, NOTHING);
 	ck_step(KILLED, TIMEOUT, KILLED, NOTHING);
 }
 END_TEST
@@ -106,7 +110,25 @@ START_TEST(a_worker_is_told_go_once)
 	for (unsigned state = 0; state < WORKER_STATES; state++)
 		for (unsigned event = 0; event < WORKER_EVENTS; event++)
 			ck_assert(step(state, event).action != WORKER_DO_GO ||
-			    (state == WORKER_STARTING && event == WORKER_ON_READY));
+			    (state == WORKER_CHECKING && event == WORKER_ON_PASSED));
+}
+END_TEST
+
+START_TEST(a_worker_that_has_to_leave_serves_until_it_is_told_to_stop)
+{
+	ck_step(RUNNING, RECYCLE, OUTGOING, SUCCEED);
+	ck_step(OUTGOING, RECYCLE, OUTGOING, NOTHING);
+	ck_step(OUTGOING, STOP, STOPPING, STOP);
+	ck_step(CHECKING, RECYCLE, CHECKING, NOTHING);
+}
+END_TEST
+
+START_TEST(a_sick_worker_leaves_at_once_a_new_one_is_checked_again)
+{
+	ck_step(RUNNING, SICK, STOPPING, STOP_SICK);
+	ck_step(OUTGOING, SICK, STOPPING, STOP_SICK);
+	ck_step(CHECKING, SICK, CHECKING, NOTHING);
+	ck_step(STOPPING, SICK, STOPPING, NOTHING);
 }
 END_TEST
 
@@ -164,6 +186,17 @@ START_TEST(a_pool_serves_retires_drains_and_ends)
 }
 END_TEST
 
+START_TEST(a_pool_stands_by_until_its_successor_is_proven)
+{
+	ck_pool(SERVING, STANDBY, STANDBY, YIELD);
+	ck_pool(STANDBY, COMMIT, SERVING, SERVE);
+	ck_pool(STANDBY, RETIRE, RETIRING, RETIRE);
+	ck_pool(STANDBY, ABANDON, DRAINING, DRAIN);
+	ck_pool(RETIRING, COMMIT, RETIRING, NOTHING);
+	ck_pool(STARTING, STANDBY, STARTING, NOTHING);
+}
+END_TEST
+
 START_TEST(the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up)
 {
 	for (unsigned state = 0; state < POOL_STATES; state++)
@@ -182,7 +215,10 @@ START_TEST(a_pool_ends_once_and_only_when_it_is_empty)
 
 			ck_assert(s.action != POOL_DO_END ||
 			    (state == POOL_DRAINING && event == POOL_ON_EMPTY));
-			ck_assert(s.next >= state); /* never back */
+			/* never back, but from standby */
+			ck_assert(s.next >= state ||
+			    (state == POOL_STANDBY && s.next == POOL_SERVING &&
+				event == POOL_ON_COMMIT));
 		}
 }
 END_TEST
@@ -210,9 +246,12 @@ main(void)
 	tcase_add_test(tc, a_worker_that_is_late_or_stuck_is_killed);
 	tcase_add_test(tc, only_a_slot_without_a_process_spawns_one);
 	tcase_add_test(tc, a_worker_is_told_go_once);
+	tcase_add_test(tc, a_worker_that_has_to_leave_serves_until_it_is_told_to_stop);
+	tcase_add_test(tc, a_sick_worker_leaves_at_once_a_new_one_is_checked_again);
 	tcase_add_test(tc, stop_leads_to_an_end_from_every_state);
 	tcase_add_test(tc, a_million_random_events_keep_the_count_of_processes_right);
 	tcase_add_test(tc, a_pool_serves_retires_drains_and_ends);
+	tcase_add_test(tc, a_pool_stands_by_until_its_successor_is_proven);
 	tcase_add_test(tc,
 	    the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up);
 	tcase_add_test(tc, a_pool_ends_once_and_only_when_it_is_empty);

@@ -89,7 +89,7 @@ START_TEST(a_state_is_read)
 	ck_assert_int_eq(pool->account.group_count, 2);
 	ck_assert_uint_eq(pool->account.groups[1], 6);
 	ck_assert_str_eq(pool->account.name, "five");
-	ck_assert_uint_eq(pool->ready_count, 1);
+	ck_assert_uint_eq(strength_count(pool).going, 1);
 	ck_assert_int_eq(pool->workers[0].state, WORKER_EMPTY);
 	ck_assert_int_eq(pool->workers[0].control.fd, -1);
 	ck_assert_int_eq(pool->workers[1].state, WORKER_RUNNING);
@@ -121,7 +121,9 @@ START_TEST(unknown_sections_and_keys_are_skipped)
 	    &supervisor);
 
 	ck_assert_msg(why == NULL, "%s", why);
-	ck_assert_uint_eq(TAILQ_FIRST(&supervisor.services)->current->ready_count, 1);
+	ck_assert_uint_eq(strength_count(TAILQ_FIRST(&supervisor.services)->current)
+			      .going,
+	    1);
 }
 END_TEST
 

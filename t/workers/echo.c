@@ -16,6 +16,8 @@
  *	unread=1	leave the body of the request unread
  *	header=NAME	add the value of that field of the request
  *	log=TEXT	write a line to the log
+ *	leak=N		keep N bytes of memory
+ *	burn_ms=N	use the processor for N ms
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -218,6 +220,25 @@ respond_description(struct poold_request *req, int status)
 	free(text);
 }
 
+/* Memory that is really there, and never given back. */
+static void
+leak(uint64_t bytes)
+{
+	static char *volatile kept; /* the compiler is not to see through it */
+
+	if (bytes > 0 && (kept = malloc(bytes)) != NULL)
+		memset(kept, 'x', bytes);
+}
+
+static void
+burn_ms(uint64_t ms)
+{
+	clock_t end = clock() + (clock_t)ms * CLOCKS_PER_SEC / 1000;
+
+	while (clock() < end)
+		;
+}
+
 static void
 echo(struct poold_request *req, void *arg)
 {
@@ -229,6 +250,8 @@ echo(struct poold_request *req, void *arg)
 	if ((value = poold_param(req, "log")) != NULL)
 		poold_log(req, "%s", value);
 	sleep_ms(number(req, "sleep_ms", 0));
+	leak(number(req, "leak", 0));
+	burn_ms(number(req, "burn_ms", 0));
 	if (poold_param(req, "hang") != NULL)
 		hang();
 	if ((value = poold_param(req, "exit")) != NULL)

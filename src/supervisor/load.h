@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a pool has to do: read from its scoreboard and told by the router, or
+ * for workers that accept for themselves, from the kernel.
+ */
+#ifndef SUPERVISOR_LOAD_H
+#define SUPERVISOR_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pool;
+struct worker;
+
+/* Workers that have a request.  mode = inherit: the CPU time that they used
+ * since the last call, in workers, rounded up. */
+uint32_t load_busy(struct pool *pool);
+/* Requests that wait: in the router, or in the accept queues. */
+uint32_t load_queued(struct pool *pool);
+/* Whether this very worker has a request; false where that is not known. */
+bool load_is_busy(const struct worker *worker);
+
+/* The listening sockets of a pool, at most size; they stay their owners'.
+ * Returns their number. */
+int load_listeners(struct pool *pool, int *fds, int size);
+
+/* Whether tasks have to wait for memory (/proc/pressure/memory).  False where
+ * the kernel does not tell. */
+bool load_memory_is_short(void);
+/* The same, for the text of that file. */
+bool load_pressure_is_high(const char *text);
+
+/* Bytes of memory of a process: resident (proc(5), statm), and its proportional
+ * share (smaps_rollup); 0: not known. */
+uint64_t load_rss(pid_t pid);
+uint64_t load_pss(pid_t pid);
+
+#endif

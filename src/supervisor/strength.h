@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A pool's strength: how many workers it should have (scale.h), and the starts
+ * and stops that bring it there.  A worker that is to leave (OUTGOING) does not
+ * count, so its successor is started first; it is told to stop when enough
+ * others run.
+ */
+#ifndef SUPERVISOR_STRENGTH_H
+#define SUPERVISOR_STRENGTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/loop.h"
+#include "supervisor/scale.h"
+
+struct config_service;
+struct pool;
+
+#define STRENGTH_NO_CAP UINT32_MAX
+
+struct strength {
+	uint32_t target; /* what the load, or the configuration, asks for */
+	uint32_t cap;	 /* no more than this, during a rollout */
+	struct scale scale;
+	struct scale_limits limits;
+	struct loop_timer timer; /* the next look at load and age */
+	uint64_t looked_ns;	 /* the last one */
+	uint64_t load_cpu_ns;	 /* mode = inherit: when CPU time was read */
+	uint32_t queued;	 /* leased: what the router said last */
+	struct loop_io *knocks;	 /* mode = inherit, no worker: its listeners */
+	int knock_count;
+	bool reviewing; /* strength_review is under way */
+	bool again;	/* and was asked for meanwhile */
+	bool said_saturated;
+	bool said_squeezed;
+};
+
+struct strength_count {
+	uint32_t coming;   /* they will run, without our doing more */
+	uint32_t going;	   /* they run, and are to stay */
+	uint32_t outgoing; /* they run until others do */
+	uint32_t processes;
+};
+
+/* Slots that a pool of this configuration needs: the most workers it may have,
+ * and some whose successors are starting. */
+uint32_t strength_slots(const struct config_service *config);
+
+/* trial: there is an older generation.  It begins with at least one worker, to
+ * see that it can be started, and with its first batch (rollout.h). */
+void strength_init(struct pool *pool, bool trial);
+/* After strength_init: a pool that an earlier version of poold left, with what it
+ * wanted; what it knew of the load is learnt anew. */
+void strength_restore(struct pool *pool, uint32_t target);
+/* No more looks; before the pool is freed, or when it retires. */
+void strength_end(struct pool *pool);
+
+struct strength_count strength_count(const struct pool *pool);
+/* As many run as should, under the cap. */
+bool strength_is_reached(const struct pool *pool);
+/* Whether a slot that is about to be empty should get a new process. */
+bool strength_needs_another(const struct pool *pool);
+
+/* Starts what is missing, stops what is too much. */
+void strength_review(struct pool *pool);
+/* Changes the cap, and starts and stops accordingly. */
+void strength_cap(struct pool *pool, uint32_t cap);
+/* The router says how many requests wait in its queue. */
+void strength_report(struct pool *pool, uint32_t queued);
+
+#endif
