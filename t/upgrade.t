@@ -322,6 +322,20 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 	is(at_rest(), "@before", 'nothing is left open');
 }
 
+# without a router
+{
+	$poold->mark;
+	my $old = $poold->router;
+	signal_to 'KILL', $old;
+	signal_to 'USR2', $pid;
+	ok($poold->wait_log(qr/goes on in the place of/, 10),
+	    'an upgrade in the moment in which a router dies');
+	eventually { $poold->get('/two', client => { timeout => 1 })->status == 200 } 10,
+	    '... leads to one that serves';
+	eventually { my $new = $poold->router; $new && $new != $old } 5, '... and is new';
+	is(at_rest(), "@before", '... and has as many descriptors');
+}
+
 # with other signals
 {
 	my $load = load($poold, target => '/two', rate => 200);
@@ -347,6 +361,42 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 	cmp_ok($result->{answered}, '>', 10, '... of many');
 	eventually { $poold->workers('one') == 1 } 5, 'no old generation remains';
 	is(at_rest(), "@before", 'nothing is left open');
+}
+
+# in the background, by an ordinary user
+{
+	my $other = new_poold(<<'INI', is_root() ? (as => 'nobody') : ());
+[poold]
+pid_file = @run@/pid
+log = @run@/log.txt
+
+[listen main]
+address = 127.0.0.1:@port@
+
+[service a]
+route = /
+command = @bin@/echo
+workers = 1
+INI
+	my ($status) = $other->run('-c', $other->{ini}, '-D');
+	is($status, 0, 'poold begins in the background');
+	$other->{pid} = 0 + (Poold::Proc::slurp("$other->{run}/pid") // 0);
+	$other->{log_file} = "$other->{run}/log.txt";
+	my $client = $other->client;
+	my $before = $client->get('/')->json;
+	$other->remember;
+	signal_to 'USR2', $other->{pid};
+	ok($other->wait_log(qr/took 1 connections/, 10), '... is upgraded');
+	my $after = $client->get('/')->json;
+	is($after->{pid}, $before->{pid}, '... keeps workers and connections');
+	is(Poold::Proc::slurp("$other->{run}/pid"), $other->{pid}, '... and its pid file');
+	signal_to 'TERM', $other->{pid};
+	$client->close;
+	eventually { !alive($other->{pid}) } 10, '... and stops';
+	ok(!-e "$other->{run}/pid", '... without a pid file left');
+	unlink $other->{log_file};
+	is(join(' ', grep { alive($_) } $after->{pid}), '', '... or a worker');
+	$other->{exit} = 0;
 }
 
 # the end

@@ -184,7 +184,8 @@ put_key(struct record_writer *writer, const struct record_key *key, const void *
 
 	if (key->type == RECORD_TEXT && *(char *const *)(const void *)member == NULL)
 		return;
-	if (!key->required && key->type != RECORD_ENUM && is_default(key, member))
+	if (!key->required && !key->always && key->type != RECORD_ENUM &&
+	    is_default(key, member))
 		return;
 	append_text(writer, key->name);
 	append_text(writer, " ");

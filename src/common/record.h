@@ -29,7 +29,9 @@ struct record_key {
 	const char *name;
 	const char *was; /* its name in older versions; NULL: the same */
 	enum record_type type;
-	bool required;
+	bool required; /* an error when it is missing */
+	bool always;   /* written even when it is zero, since that is not what
+			* a reader begins with */
 	size_t offset;
 	size_t size; /* of the member */
 	/* RECORD_ENUM: the name of a value, NULL for one that is none */
@@ -71,7 +73,7 @@ struct record_writer {
 
 /* All zero is an empty writer. */
 void record_begin(struct record_writer *writer, const char *section);
-/* Members that are zero are left out unless they are required. */
+/* Members that are zero are left out unless the table says otherwise. */
 void record_put(struct record_writer *writer, const struct record_table *table,
     const void *object);
 /* An empty line: what follows in the same message is no record. */

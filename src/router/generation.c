@@ -95,8 +95,8 @@ take_slot(struct generation *generation)
 	return generation->free_slots[--generation->free_count];
 }
 
-static void
-add_lease(struct generation *generation, struct request *request)
+void
+generation_add_lease(struct generation *generation, struct request *request)
 {
 	request->generation = generation;
 	generation->by_slot[request->msg.slot] = request;
@@ -217,7 +217,7 @@ generation_lease(struct generation *generation, struct request *request)
 	generation->sequence++;
 	request->leased_ns = msg->leased_ns;
 	router->stats.leases++;
-	add_lease(generation, request);
+	generation_add_lease(generation, request);
 	connection_leased(request->connection);
 	if (!loop_timer_is_set(&generation->check_timer))
 		loop_timer_set(&router->loop, &generation->check_timer,
@@ -460,38 +460,6 @@ alloc_tables(struct generation *generation)
 	    generation->slot_count * sizeof(*generation->free_slots));
 }
 
-/* Slots in use belong to leases that an earlier router sent: they are counted
- * until the worker says DONE or dies, and have no connection any more. */
-static void
-adopt_leases(struct generation *generation)
-{
-	struct request *request;
-
-	for (uint32_t i = generation->slot_count; i-- > 0;) {
-		struct lease_slot *slot = lease_slot_at(&generation->board, i);
-		uint64_t sequence = atomic_load(&slot->sequence);
-
-		if (sequence > generation->sequence)
-			generation->sequence = sequence;
-		if (generation->by_slot[i] != NULL)
-			continue; /* handed over */
-		if (atomic_load(&slot->state) == LEASE_SLOT_FREE) {
-			generation->free_slots[generation->free_count++] = i;
-			continue;
-		}
-		request = request_adopted(i, atomic_load(&slot->serial), sequence);
-		request->service = generation->service;
-		add_lease(generation, request);
-		generation->router->stats.adopted++;
-		/* one that was filled but never sent has no owner and never
-		 * will */
-		generation->orphans = true;
-	}
-	if (generation->lease_count > 0)
-		loop_timer_set(&generation->router->loop, &generation->check_timer,
-		    generation->router->loop.now_ns + SETTLE_UNCLAIMED_NS);
-}
-
 static void
 generation_free(struct generation *generation)
 {
@@ -541,43 +509,6 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	if (!router->taking)
 		generation_activate(generation);
 	return generation;
-}
-
-void
-generation_activate(struct generation *generation)
-{
-	adopt_leases(generation);
-	if (loop_io_add(&generation->router->loop, &generation->done, EPOLLIN) == -1)
-		log_error("service %s: %s", generation->service->name, strerror(errno));
-}
-
-bool
-generation_take_lease(struct generation *generation, struct request *request)
-{
-	uint32_t slot = request->msg.slot;
-
-	if (slot >= generation->slot_count || generation->by_slot[slot] != NULL)
-		return false;
-	add_lease(generation, request);
-	return true;
-}
-
-void
-generation_worker_was(struct generation *generation, uint32_t worker, pid_t pid,
-    int rest_fd)
-{
-	struct worker_view *view;
-
-	if (worker >= generation->worker_count || generation->workers[worker].pid != 0) {
-		if (rest_fd != -1)
-			close(rest_fd);
-		return;
-	}
-	view = &generation->workers[worker];
-	view->pid = pid;
-	if (rest_fd != -1)
-		view->rest = rest_file_new(rest_fd,
-		    lease_worker_at(&generation->board, worker));
 }
 
 struct generation *

@@ -91,6 +91,9 @@ void generation_worker_leaving(struct generation *generation, uint32_t worker);
  * not yet known whose they were, as soon as it is. */
 void generation_worker_gone(struct generation *generation, uint32_t worker,
     bool timed_out);
+/* For generation_take.c: the lease of msg.slot is under way. */
+void generation_add_lease(struct generation *generation, struct request *request);
+
 /* For settle.c: */
 
 /* The worker that received the lease; UINT32_MAX: nobody, as far as is known. */

@@ -317,8 +317,9 @@ give(struct handover *handover)
 	router_log_end(handover->router);
 	record_begin(&handover->writer, "bye");
 	send_record(handover, NULL, 0);
-	/* no socket is shut down or left by us: they live on in the new router */
-	_exit(0);
+	if (!handover->failed)
+		_exit(0); /* the sockets live on in the new router */
+	log_error("the new router died before it could take over");
 }
 
 static void

@@ -175,6 +175,19 @@ went_well(const struct upgrade *upgrade, const siginfo_t *info, char *why, size_
 	return false;
 }
 
+/* Whether the dry run was of the program that would be executed now. */
+static bool
+is_same_program(const struct supervisor *supervisor)
+{
+	const struct stat *then = &supervisor->upgrade.program;
+	struct stat now;
+
+	return stat(supervisor->program, &now) == 0 && now.st_dev == then->st_dev &&
+	    now.st_ino == then->st_ino && now.st_size == then->st_size &&
+	    now.st_ctim.tv_sec == then->st_ctim.tv_sec &&
+	    now.st_ctim.tv_nsec == then->st_ctim.tv_nsec;
+}
+
 static void
 on_exit_event(void *owner, uint32_t events)
 {
@@ -193,8 +206,8 @@ on_exit_event(void *owner, uint32_t events)
 		failed(supervisor, why);
 		upgrade_check(supervisor);
 	} else if (upgrade->stale || supervisor->reload != NULL ||
-	    link_is_changing(&supervisor->link)) {
-		upgrade->wanted = true; /* it saw another state */
+	    link_is_changing(&supervisor->link) || !is_same_program(supervisor)) {
+		upgrade->wanted = true; /* it was of another state, or program */
 		upgrade_check(supervisor);
 	} else {
 		log_info("upgrade: executing %s%s%s", supervisor->program,
@@ -226,6 +239,8 @@ start_dry_run(struct supervisor *supervisor, int state_fd)
 		.fd_count = 1 };
 	int ends[2];
 
+	memset(&upgrade->program, 0, sizeof(upgrade->program));
+	(void)stat(supervisor->program, &upgrade->program);
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1)
 		return false;
 	spawn.log_fd = ends[1];

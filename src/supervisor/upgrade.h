@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/loop.h"
@@ -28,8 +29,9 @@ struct upgrade {
 	int words_fd;	/* what it says */
 	struct loop_timer timer;
 	bool timed_out;
-	bool wanted; /* as soon as nothing is in the way */
-	bool stale;  /* there was a reload since the dry run began */
+	bool wanted;	     /* as soon as nothing is in the way */
+	bool stale;	     /* there was a reload since the dry run began */
+	struct stat program; /* what the dry run executed */
 };
 
 void upgrade_init(struct supervisor *supervisor);
