@@ -13,7 +13,9 @@
  *			all but its body, "half" half of it, "all" the whole,
  *			without libpoold; "done" the whole, with it
  *	hang=1		never answer
- *	times=N		crash or hang only in the first N executions of the id
+ *	stop=1		SIGSTOP itself before it answers
+ *	times=N		crash, hang or stop only in the first N executions of the id
+ *	file=N		the answer is a file of N bytes, byte n being n modulo 251
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +32,15 @@
 
 #define ANSWER_MAX (1024 * 1024)
 #define BODY_MAX   (1024 * 1024)
+#define FILE_MAX   (32 * 1024 * 1024)
+#define PATTERN	   251
 #define FD_FIRST   7   /* the first that is not the lease contract's */
 #define FD_LAST	   255 /* a leased socket has a small number */
 
 struct chaos {
 	_Atomic unsigned char *executions; /* NULL: not counted */
 	size_t ids;
+	int file; /* of FILE_MAX bytes; -1: not made yet */
 	char answer[ANSWER_MAX + 512];
 };
 
@@ -159,12 +164,56 @@ body_is_right(struct poold_request *req, const char *id)
 	    body[id_len] == '\n';
 }
 
+static int
+file_make(void)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	unsigned char *map;
+
+	if (fd == -1 || ftruncate(fd, FILE_MAX) == -1)
+		return -1;
+	map = mmap(NULL, FILE_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	for (size_t i = 0; i < FILE_MAX; i++)
+		map[i] = (unsigned char)(i % PATTERN);
+	munmap(map, FILE_MAX);
+	return fd;
+}
+
+static void
+answer_file(struct poold_request *req, struct chaos *chaos, long size)
+{
+	if (chaos->file == -1)
+		chaos->file = file_make();
+	if (chaos->file == -1 || size > FILE_MAX)
+		poold_problem(req, 500, "no such file");
+	else
+		poold_respond_file(req, 200, "application/octet-stream", chaos->file, 0,
+		    (uint64_t)size);
+}
+
+/* What the request wants to happen to this process. */
+static void
+suffer(struct poold_request *req, struct chaos *chaos, const char *id, long size)
+{
+	const char *where = poold_param(req, "crash");
+
+	if (where != NULL && strcmp(where, "done") != 0)
+		crash(chaos, id, size, where);
+	while (poold_param(req, "hang") != NULL)
+		pause();
+	if (poold_param(req, "stop") != NULL)
+		raise(SIGSTOP);
+}
+
 static void
 answer(struct poold_request *req, void *arg)
 {
 	struct chaos *chaos = arg;
 	const char *id = poold_param(req, "id"), *where = poold_param(req, "crash");
 	long size = number(req, "size", 0), sleep_us = number(req, "sleep_us", 0);
+	long file = number(req, "file", -1);
 	struct timespec nap = { sleep_us / 1000000, sleep_us % 1000000 * 1000 };
 	unsigned before;
 
@@ -181,11 +230,11 @@ answer(struct poold_request *req, void *arg)
 		;
 	if (before >= (unsigned)number(req, "times", 1000))
 		where = NULL;
-	else {
-		if (where != NULL && strcmp(where, "done") != 0)
-			crash(chaos, id, size, where);
-		while (poold_param(req, "hang") != NULL)
-			pause();
+	else
+		suffer(req, chaos, id, size);
+	if (file >= 0) {
+		answer_file(req, chaos, file);
+		return;
 	}
 	poold_respond(req, 200, "text/plain", chaos->answer,
 	    compose(chaos->answer, id, size));
@@ -196,7 +245,7 @@ answer(struct poold_request *req, void *arg)
 int
 main(int argc, char **argv)
 {
-	static struct chaos chaos;
+	static struct chaos chaos = { .file = -1 };
 
 	if (ledger_open(&chaos) == -1) {
 		perror("chaos-worker: CHAOS_LEDGER");

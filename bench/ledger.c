@@ -15,7 +15,8 @@
  * The report is lines of name=value on standard output; each of the first
  * failures is a line on standard error.
  *
- * A complete answer is one, whatever becomes of its connection.  A connection
+ * Latencies are those of the requests that were answered with 200.  A complete
+ * answer is one, whatever becomes of its connection.  A connection
  * that ends while no request is under way is opened again, and costs nothing.
  */
 #include <arpa/inet.h>
@@ -174,12 +175,14 @@ record(struct ledger *ledger, struct client *client, enum fate fate, const char 
 	ledger->fates[fate]++;
 	ledger->variants[client->variant].fates[fate]++;
 	ledger->busy--;
+	if (fate != FATE_OK) {
+		tell(ledger, client, what != NULL ? what : fate_names[fate]);
+		return;
+	}
 	if (us > ledger->worst_us)
 		ledger->worst_us = us;
 	ledger->latency[us / LATENCY_US < LATENCY_STEPS ? us / LATENCY_US :
 							  LATENCY_STEPS - 1]++;
-	if (fate != FATE_OK)
-		tell(ledger, client, what != NULL ? what : fate_names[fate]);
 }
 
 /* --- connections ------------------------------------------------------- */

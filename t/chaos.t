@@ -12,6 +12,17 @@ sub told { diag $_[0]{told} if $_[0]{told} ne '' }
 
 my $chaos = Poold::Chaos->new(workers => 6);
 my $poold = $chaos->poold;
+# the router killed; first, since what it counted is lost with it
+{
+	my $load = $chaos->ledger(m => 'POST', b => 300, c => 10, r => 1000, n => 700);
+	ok($chaos->kill_router, 'a killed router comes back') for 1 .. 2;
+	my $report = $chaos->report($load);
+	cmp_ok($report->{ok}, '>=', 680, '... and the requests are answered');
+	is($report->{refused}, 0, '... and no connection is refused');
+	cmp_ok($report->{failed}, '<=', 20, '... and what fails was under way');
+	is(Poold::Chaos::executed($report, '\w+', '2|3\+'), 0, '... and no POST is executed twice');
+}
+
 my $idle = $chaos->ledger(i => 100, c => 1, r => 5);
 
 # workers killed under GETs
@@ -92,15 +103,51 @@ is($report->{idle_usable}, 100, 'connections that were idle all the time are usa
     or told($report);
 is($report->{failed}, 0, '... and none of their requests failed');
 
-# the router killed
+# a worker that hangs, or is stopped: only its own request waits for it
 {
-	my $load = $chaos->ledger(m => 'POST', b => 300, c => 10, r => 1000, n => 700);
-	ok($chaos->kill_router, 'a killed router comes back') for 1 .. 2;
-	my $report = $chaos->report($load);
-	cmp_ok($report->{ok}, '>=', 680, '... and the requests are answered');
-	is($report->{refused}, 0, '... and no connection is refused');
-	cmp_ok($report->{failed}, '<=', 20, '... and what fails was under way');
-	is(Poold::Chaos::executed($report, '\w+', '2|3\+'), 0, '... and no POST is executed twice');
+	my $hung = Poold::Chaos->new(workers => 4, ini => 'request_timeout = 1s');
+	my %load = (c => 20, r => 200, x => ['500:sleep_us=1000']);
+	my $warm_up = $hung->report($hung->ledger(%load, d => 1));
+	is($warm_up->{failed}, 0, 'four workers serve');
+	$hung->poold->rest('chaos');
+	my $cost = sub {
+		my $sample = $hung->sample;
+		return join ', ', map { my $role = $_;
+			map { "$role $_ $sample->{$role}{$_}" } qw(processes fds) }
+		    grep { !/router/ } sort keys %$sample;
+	};
+	my $before = $cost->();
+	for my $what (qw(hang stop)) {
+		my $load = $hung->ledger(%load);
+		my $report = $hung->report($hung->ledger(n => 2, x => ["1000:$what=1"]));
+		is($report->{'status.504'}, 2, "two requests whose worker must $what get 504")
+		    or told($report);
+		is(Poold::Chaos::executed($report, 'status', 1), 2,
+		    '... and no other worker executes them');
+		$report = $hung->stop_ledger($load);
+		is($report->{failed}, 0, '... and no other request fails') or told($report);
+		cmp_ok($report->{ok}, '>', 100, '... of many');
+		cmp_ok($report->{p990_us}, '<', patience(0.5) * 1e6,
+		    '... nor waits as if it had to wait for that worker');
+		ok($hung->wait_whole, '... and the workers are replaced');
+	}
+	my $load = $hung->ledger(%load);
+	my $killed = 0;
+	$killed += $hung->stop_worker(patience(2)) for 1 .. 2;
+	my $report = $hung->stop_ledger($load);
+	cmp_ok($report->{failed}, '<=', $killed,
+	    'workers that are stopped at random cost at most the request each had')
+	    or told($report);
+	ok($hung->wait_whole, '... and the pool is whole again');
+	eventually { $cost->() eq $before } 10,
+	    '... with as many processes and descriptors as before'
+	    or diag "$before; now " . $cost->();
+	cmp_ok($hung->counters->{timeouts}, '>=', 4, '... and the router counted them');
 }
+
+is($chaos->die_unread, 200, 'a POST of which a dead worker had read nothing is repeated');
+my $counters = $chaos->counters;
+is(join(' ', grep { !$counters->{$_} } qw(retried replayed lost_502 lost_cut lost_whole)),
+    '', 'each branch of re-dispatch has run');
 
 finish();

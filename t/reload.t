@@ -71,6 +71,22 @@ INI
 	    'a reload without a change changes nothing');
 }
 
+# changed routes
+{
+	my @before = $poold->workers;
+	my $now = $start =~ s/= first/= second/r;
+	$poold->write_config($now =~ s{route = /b}{route = /c\nroute = x.example/b}r);
+	$poold->reload;
+	is($poold->get('/c')->json->{service}, 'b', 'a new route leads to the service');
+	is($poold->get('/b')->status, 404, '... the old one no longer does');
+	is($poold->get('/b/1', host => 'x.example')->json->{route}, '/b',
+	    '... and one for a host does');
+	$poold->write_config($now);
+	$poold->reload;
+	is($poold->get('/b')->json->{service}, 'b', 'the old route is back');
+	is(join(' ', $poold->workers), "@before", 'routes change without new workers');
+}
+
 # more and fewer workers
 {
 	$poold->write_config($start =~ s/workers = 2/workers = 4/r);

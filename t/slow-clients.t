@@ -4,6 +4,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
+use Poold::Chaos;
 use IO::Poll qw(POLLERR POLLHUP);
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes qw(time);
@@ -112,6 +113,44 @@ for my $as (qw(whole file stream)) {
 	    'clients that leave in the middle ...';
 	$_->reset for @slow;
 	eventually { $poold->get('/big')->status == 200 } 5, '... harm nobody';
+}
+
+# A short cut of bench/slow-clients: many of each kind at once.
+{
+	my $chaos = Poold::Chaos->new(workers => 4, ini => 'response_buffer = 128M');
+	my $ordinary = sub {
+		my $report = $chaos->report($chaos->ledger(c => 10, r => 200, d => 2,
+		    ids => 1 << 20, x => ['1000:sleep_us=1000']));
+		is($report->{failed}, 0, "$_[0]: ordinary requests are answered")
+		    or diag $report->{told};
+		return $report;
+	};
+	my $without = $ordinary->('nobody is slow');
+	my $slow = $chaos->holder(i => 400, h => 100, r => 20, b => 8 << 20, d => 500);
+	eventually { # what no socket buffer takes is put aside first
+		$chaos->poold->get('/chaos?id=0', client => { timeout => 1 })->status == 200
+	} 10, 'four workers with many slow clients serve others';
+	my $with = $ordinary->('400 idle clients, 100 slow heads, 20 slow readers');
+	cmp_ok($with->{p990_us}, '<', 5 * $without->{p990_us} + patience(0.2) * 1e6,
+	    '... and 99 of 100 about as soon as without them');
+
+	my $before = $chaos->router_use;
+	# not a wait for a condition: how little happens is the condition
+	sleep 1;
+	my $use = $chaos->router_use;
+	cmp_ok($use->{sleeps} - $before->{sleeps}, '<', 1000,
+	    '... and the router wakes up about as often as they send or read');
+	cmp_ok($use->{cpu_ns} - $before->{cpu_ns}, '<', patience(0.2) * 1e9,
+	    '... and sleeps most of the time');
+	cmp_ok($use->{rss}, '<', patience(65536), '... and needs little memory');
+
+	my $report = $chaos->stop_ledger($slow);
+	is($report->{exit}, 0, 'the slow clients come to their end') or diag $report->{told};
+	is($report->{idle_usable}, 400, '... and each idle connection is usable at the end')
+	    or diag $report->{told};
+	is($report->{read_wrong} + $report->{read_ended}, 0,
+	    '... and no reader got a wrong byte or an early end');
+	cmp_ok($report->{read_bytes}, '>', 0, '... of what they read');
 }
 
 is($poold->stop, 0, 'it stops');

@@ -293,7 +293,7 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 	is($idle->get('/two')->status, 200, 'the idle connection goes on');
 	my $result = $load->stop;
 	is("@{ $result->{failures} }", '', 'no request failed');
-	cmp_ok($result->{answered}, '>', 10, '... of many');
+	cmp_ok($result->{answered}, '>', 0, '... of some');
 	install($this);
 }
 
@@ -358,7 +358,7 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 	is($poold->get('/one')->status, 200, 'it serves');
 	my $result = $load->stop;
 	is("@{ $result->{failures} }", '', 'no request failed');
-	cmp_ok($result->{answered}, '>', 10, '... of many');
+	cmp_ok($result->{answered}, '>', 0, '... of some');
 	eventually { $poold->workers('one') == 1 } 5, 'no old generation remains';
 	is(at_rest(), "@before", 'nothing is left open');
 }

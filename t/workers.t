@@ -185,7 +185,7 @@ is((run_program(worker_path('files'), '--root', "$dir/none", '1'))[0], 66,
 	}
 	$r = ask($calc, 'POST', '/api/calc?op=add&a=1&b=2', body => '');
 	is_problem($r, 405, undef, 'POST is refused');
-	is($r->header('allow'), 'GET, HEAD', '... with Allow');
+	is($r->header('allow'), 'GET, HEAD, OPTIONS', '... with Allow');
 	$r = ask($calc, 'HEAD', '/api/calc?op=add&a=1&b=2');
 	is($r->status . $r->body, '200', 'HEAD has no body');
 	stop($calc);
@@ -373,7 +373,10 @@ is((run_program(worker_path('files'), '--root', "$dir/none", '1'))[0], 66,
 	    '... chunked, too');
 	$r = ask($auth, 'PUT', '/api/auth', body => 'x');
 	is_problem($r, 405, undef, 'PUT is refused');
-	is($r->header('allow'), 'GET, HEAD, POST', '... with Allow');
+	is($r->header('allow'), 'GET, HEAD, POST, OPTIONS', '... with Allow');
+	$r = ask($auth, 'OPTIONS', '/api/auth');
+	is($r->status . ' ' . $r->header('allow'), '204 GET, HEAD, POST, OPTIONS',
+	    'OPTIONS says which methods there are');
 
 	my $verify = sub {
 		my ($text, $worker) = @_;
@@ -536,7 +539,11 @@ is((run_program(worker_path('files'), '--root', "$dir/none", '1'))[0], 66,
 	}
 	$r = ask($files, 'POST', '/ten.txt', body => 'x');
 	is_problem($r, 405, undef, 'POST is refused');
-	is($r->header('allow'), 'GET, HEAD', '... with Allow');
+	is($r->header('allow'), 'GET, HEAD, OPTIONS', '... with Allow');
+
+	$r = ask($files, 'OPTIONS', '/nothing', version => '1.0', host => undef);
+	is($r->status . ' ' . $r->header('allow'), '204 GET, HEAD, OPTIONS',
+	    'OPTIONS says which methods there are, as a balancer asks');
 
 	my $old = 'Sat, 01 Jan 2000 00:00:00 GMT';
 	for (["If-None-Match: $etag", 304], ["If-None-Match: W/$etag", 304],

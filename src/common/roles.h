@@ -36,6 +36,7 @@ enum role_type {
 	ROLE_FORGET,	 /* role_id: its last worker was reaped */
 	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
 	ROLE_LIMITS,	 /* role_limits */
+	ROLE_TROUBLE,	 /* role_trouble: workers die or fail to start, again */
 	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
 	ROLE_TAKE,	 /* role_id 0; fd: to the router that serves so far (see
 			  * HANDOVER); what follows is read when it has ended */
@@ -45,6 +46,7 @@ enum role_type {
 	ROLE_RETIRED,	/* role_id: nothing more will be sent to it */
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
+	ROLE_BREAKER,	/* role_breaker: it is in another state */
 	ROLE_DRAINED,	/* role_id 0 */
 	ROLE_LOAD,	/* role_load */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
@@ -101,6 +103,18 @@ struct role_listener {
 	char name[ROLE_NAME_MAX];
 };
 
+/* When a service is taken to be broken: see router/breaker.h. */
+struct breaker_settings {
+	uint32_t is_on;
+	uint32_t failures; /* percent; 0: their rate does not count */
+	uint32_t requests; /* as many at least must be in the window */
+	uint32_t status;   /* a response from this one on has failed; 0: none */
+	uint32_t trials;
+	uint64_t window_ns;
+	uint64_t time_ns;
+	uint64_t max_time_ns;
+};
+
 /* What a [service] section says about requests. */
 struct service_settings {
 	uint32_t concurrency; /* leases of one worker at a time */
@@ -114,6 +128,7 @@ struct service_settings {
 	uint64_t max_body;	/* bytes */
 	uint32_t retries;
 	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
+	struct breaker_settings breaker;
 };
 
 struct role_generation {
@@ -131,6 +146,7 @@ struct role_route {
 	uint32_t listener;
 	uint16_t host_len; /* 0: any host */
 	uint16_t prefix_len;
+	uint32_t weight; /* share of the requests; 0: none of them */
 	char text[];
 };
 
@@ -140,6 +156,44 @@ struct role_worker {
 	uint32_t worker; /* its slot */
 	int32_t pid;
 	uint32_t timed_out; /* GONE: killed for its time limit */
+};
+
+/* No worker of the generation does any good. */
+struct role_trouble {
+	uint32_t type;
+	uint32_t generation;
+	uint64_t start_ns; /* CLOCK_MONOTONIC: when one is started next */
+	uint32_t failures; /* in a row, at most */
+};
+
+enum role_breaker_state {
+	ROLE_BREAKER_CLOSED,
+	ROLE_BREAKER_OPEN,
+	ROLE_BREAKER_HALF_OPEN,
+	ROLE_BREAKER_STATES,
+};
+
+enum role_breaker_why {
+	ROLE_BREAKER_RATE,   /* OPEN: failed of requests */
+	ROLE_BREAKER_TRIAL,  /* OPEN: a trial failed */
+	ROLE_BREAKER_DOWN,   /* OPEN: no worker is ready, and starting some fails */
+	ROLE_BREAKER_TIME,   /* HALF_OPEN: it was open for its time */
+	ROLE_BREAKER_READY,  /* HALF_OPEN: a worker is ready */
+	ROLE_BREAKER_PASSED, /* CLOSED: trials ended well */
+	ROLE_BREAKER_FRESH,  /* CLOSED: another generation serves */
+	ROLE_BREAKER_WHYS,
+};
+
+struct role_breaker {
+	uint32_t type;
+	uint32_t state; /* enum role_breaker_state */
+	uint32_t why;	/* enum role_breaker_why */
+	uint32_t failed;
+	uint32_t requests;
+	uint32_t failures; /* DOWN: of one worker in a row */
+	uint32_t trials;
+	uint64_t time_ns; /* OPEN: for so long; DOWN: until a start */
+	char service[ROLE_NAME_MAX];
 };
 
 enum role_kill_why {

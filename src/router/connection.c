@@ -207,20 +207,21 @@ connection_consume(struct connection *connection, uint32_t len)
 }
 
 void
-connection_answer(struct connection *connection, unsigned status, const char *detail,
-    bool is_head, bool http10, uint32_t keep_head_len)
+connection_answer(struct connection *connection, struct reply reply,
+    uint32_t keep_head_len)
 {
 	struct router *router = connection->router;
-	bool keep = keep_head_len > 0 && !router->draining &&
-	    connection_consume(connection, keep_head_len);
 	char buf[REPLY_MAX];
-	size_t len = reply_format(buf, status, detail, is_head, keep, http10);
+	size_t len;
 
+	reply.keep = keep_head_len > 0 && !router->draining &&
+	    connection_consume(connection, keep_head_len);
+	len = reply_format(buf, &reply);
 	router->stats.refusals++;
 	if (send(connection->io.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
 	    (ssize_t)len)
 		connection_cut(connection);
-	else if (keep)
+	else if (reply.keep)
 		read_next(connection);
 	else
 		linger(connection, LINGER_TIMEOUT_NS);
@@ -245,10 +246,15 @@ connection_refuse(struct connection *connection, unsigned status, const char *de
 		connection_uncork(connection);
 	if (request->leased_ns == 0 && request->msg.body_len == 0 && (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
-	connection_answer(connection, status, detail,
-	    request->msg.method.len == 4 &&
-		memcmp(request_head(request) + request->msg.method.off, "HEAD", 4) == 0,
-	    (flags & LEASE_HTTP10) != 0, keep);
+	connection_answer(connection,
+	    (struct reply){ .status = status,
+		.detail = detail,
+		.retry_after_s = request->retry_after_s,
+		.is_head = request->msg.method.len == 4 &&
+		    memcmp(request_head(request) + request->msg.method.off, "HEAD", 4) ==
+			0,
+		.http10 = (flags & LEASE_HTTP10) != 0 },
+	    keep);
 }
 
 static void

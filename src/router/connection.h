@@ -21,6 +21,7 @@
 
 #include "common/lease.h"
 #include "common/loop.h"
+#include "router/reply.h"
 #include "router/rest.h"
 
 struct listener;
@@ -131,7 +132,7 @@ void connection_set_deadline(struct connection *connection, uint64_t deadline_ns
 void connection_set_lowat(struct connection *connection, uint64_t bytes);
 /* An answer of the router's own, without a request.  keep_head_len: consume so
  * many bytes and go on; 0: close. */
-void connection_answer(struct connection *connection, unsigned status, const char *detail,
-    bool is_head, bool http10, uint32_t keep_head_len);
+void connection_answer(struct connection *connection, struct reply reply,
+    uint32_t keep_head_len);
 
 #endif

@@ -13,6 +13,7 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "router/connection.h"
+#include "router/guard.h"
 #include "router/listener.h"
 #include "router/router.h"
 #include "router/service.h"
@@ -393,6 +394,7 @@ generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pi
 		generation->ready++;
 	view->pid = pid;
 	view->ready = true;
+	guard_ready(generation);
 	service_pump(generation->service);
 }
 

@@ -47,6 +47,7 @@ struct generation {
 	uint64_t taken_sequence;       /* highest known to be taken */
 	uint64_t mean_ns;	       /* service time, moving average */
 	struct loop_timer check_timer; /* unclaimed leases */
+	struct role_trouble trouble;   /* the last; start_ns 0: none since a READY */
 	pid_t stranger;		       /* no worker, reported for a wrong DONE; 0: none */
 	uint32_t late_count; /* DONEs for leases of earlier routers that are over */
 	bool orphans;	     /* a worker died and a lease may have been its own */

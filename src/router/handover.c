@@ -111,6 +111,17 @@ give_listeners(struct handover *handover)
 }
 
 static void
+give_services(struct handover *handover)
+{
+	struct service *service;
+
+	TAILQ_FOREACH (service, &handover->router->services, entry) {
+		put(handover, "service", &handover_service_table, service);
+		send_record(handover, NULL, 0);
+	}
+}
+
+static void
 give_worker(struct handover *handover, struct generation *generation, uint32_t slot)
 {
 	struct worker_view *view = &generation->workers[slot];
@@ -240,6 +251,7 @@ give_all(struct handover *handover)
 	put(handover, "router", &handover_router_table, router);
 	send_record(handover, NULL, 0);
 	give_listeners(handover);
+	give_services(handover);
 	TAILQ_FOREACH (generation, &router->generations, entry)
 		give_generation(handover, generation);
 	give_connections(handover);

@@ -6,6 +6,7 @@
  *	new to old	[hello] protocol
  *	old to new	[router]
  *			[listener]    that is closed, but has connections
+ *			[service]     its circuit breaker
  *			[generation]  and its
  *			[worker]      fd: its memfd, if any
  *			[detached]    a lease whose connection a worker has
@@ -74,6 +75,7 @@ extern const struct record_table handover_hello_table;
 extern const struct record_table handover_count_table; /* [end] */
 extern const struct record_table handover_router_table;
 extern const struct record_table handover_listener_table;
+extern const struct record_table handover_service_table;
 extern const struct record_table handover_generation_table;
 extern const struct record_table handover_generation_more_table;
 extern const struct record_table handover_worker_table;

@@ -6,6 +6,7 @@
 #include "router/listener.h"
 #include "router/request.h"
 #include "router/router.h"
+#include "router/service.h"
 
 static const char *
 state_name(unsigned state)
@@ -20,6 +21,19 @@ state_name(unsigned state)
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
+}
+
+static const char *
+breaker_name(unsigned state)
+{
+	static const char *const names[] = {
+		[BREAKER_CLOSED] = "closed",
+		[BREAKER_OPEN] = "open",
+		[BREAKER_DOWN] = "down",
+		[BREAKER_HALF_OPEN] = "half-open",
+	};
+
+	return state < BREAKER_STATES ? names[state] : NULL;
 }
 
 /* clang-format off */
@@ -64,6 +78,30 @@ static const struct record_key listener_keys[] = {
 TABLE(listener);
 #undef OF
 
+#define OF struct service
+#define BUCKET(n)                                                             \
+	KEY(UNSIGNED, "number" #n, breaker.buckets[n].number),                \
+	KEY(UNSIGNED, "successes" #n, breaker.buckets[n].successes),          \
+	KEY(UNSIGNED, "failures" #n, breaker.buckets[n].failures)
+static const struct record_key service_keys[] = {
+	NEEDED(CHARS, "name", name),
+	{ RECORD_KEY(RECORD_ENUM, "breaker", OF, breaker.state),
+	    .name_of = breaker_name },
+	KEY(UNSIGNED, "round", breaker.round),
+	KEY(UNSIGNED, "in_flight", breaker.in_flight),
+	KEY(UNSIGNED, "successes", breaker.successes),
+	KEY(UNSIGNED, "open_ns", breaker.open_ns),
+	KEY(UNSIGNED, "until_ns", breaker.until_ns),
+	KEY(UNSIGNED, "failed", breaker.failed),
+	KEY(UNSIGNED, "ended", breaker.ended),
+	BUCKET(0), BUCKET(1), BUCKET(2), BUCKET(3), BUCKET(4),
+	BUCKET(5), BUCKET(6), BUCKET(7), BUCKET(8), BUCKET(9),
+};
+_Static_assert(BREAKER_BUCKETS == 10, "a line for each bucket");
+TABLE(service);
+#undef BUCKET
+#undef OF
+
 #define OF struct generation
 static const struct record_key generation_keys[] = {
 	NEEDED(UNSIGNED, "id", id),
@@ -103,6 +141,7 @@ static const struct record_key request_keys[] = {
 	KEY(UNSIGNED, "received", received),
 	KEY(UNSIGNED, "retries", retries),
 	KEY(UNSIGNED, "refusals", refusals),
+	KEY(UNSIGNED, "breaker_round", breaker_round),
 	KEY(BOOL, "counted", counted),
 	KEY(BOOL, "sampled", sampled),
 	KEY(UNSIGNED, "written_before", before.written),

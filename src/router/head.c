@@ -29,7 +29,8 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 	struct router *router = connection->router;
 
 	access_log_refusal(router, connection, status, router->buf, connection->peeked);
-	connection_answer(connection, status, detail, false, false, 0);
+	connection_answer(connection,
+	    (struct reply){ .status = status, .detail = detail }, 0);
 }
 
 /* Refuses a request whose head was read: the connection may go on. */
@@ -41,8 +42,18 @@ refuse_request(struct connection *connection, unsigned status, const char *detai
 	uint32_t keep = head->keep_alive && head->body_len == 0 ? head->head_len : 0;
 
 	access_log_refusal(router, connection, status, router->buf, connection->peeked);
-	connection_answer(connection, status, detail, head->method_id == HTTP_HEAD,
-	    head->minor == 0, keep);
+	connection_answer(connection,
+	    (struct reply){ .status = status,
+		.detail = detail,
+		.is_head = head->method_id == HTTP_HEAD,
+		.http10 = head->minor == 0 },
+	    keep);
+}
+
+static bool
+is_available(const struct route *route)
+{
+	return service_is_available(route->generation->service);
 }
 
 static void
@@ -76,7 +87,11 @@ submit(struct connection *connection, const struct route *route, const char *pat
 	    ++connection->requests >= connection->listener->settings.keepalive_requests)
 		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
 	connection->request = request;
-	body_await(connection);
+	/* before its body is waited for */
+	if (service_breaker_refuses(service))
+		service_turn_away(request);
+	else
+		body_await(connection);
 }
 
 static void
@@ -87,7 +102,7 @@ handle_request(struct connection *connection)
 	const char *host = router->buf + head->host.off, *why;
 	char path[HTTP_PATH_MAX];
 	size_t path_len, host_len;
-	const struct route *route;
+	struct route *route;
 	bool encoded_slash;
 	uint16_t port;
 
@@ -107,7 +122,7 @@ handle_request(struct connection *connection)
 	if (route == NULL)
 		refuse_request(connection, 404, "no service has this path");
 	else
-		submit(connection, route, path, path_len);
+		submit(connection, route_choose(route, is_available), path, path_len);
 }
 
 /* The client ended, or woke us for nothing. */

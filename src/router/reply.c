@@ -7,7 +7,7 @@
 
 #include "common/http.h"
 
-#define RETRY_AFTER_S 1
+#define SOON_S 1 /* for a Retry-After without a better number */
 
 static void
 format_date(char *buf, size_t size)
@@ -28,10 +28,10 @@ connection_field(bool keep, bool http10)
 }
 
 size_t
-reply_format(char *buf, unsigned status, const char *detail, bool is_head, bool keep,
-    bool http10)
+reply_format(char *buf, const struct reply *reply)
 {
 	char body[512] = "", length[96] = "", retry[32] = "", date[64];
+	unsigned status = reply->status;
 	int body_len = 0, len;
 
 	format_date(date, sizeof(date));
@@ -40,7 +40,8 @@ reply_format(char *buf, unsigned status, const char *detail, bool is_head, bool 
 		body_len = snprintf(body, sizeof(body),
 		    "{\"type\":\"about:blank\",\"title\":\"%s\","
 		    "\"status\":%u,\"detail\":\"%s\"}\n",
-		    http_reason(status), status, detail != NULL ? detail : "");
+		    http_reason(status), status,
+		    reply->detail != NULL ? reply->detail : "");
 		snprintf(length, sizeof(length),
 		    "Content-Type: application/problem+json\r\n"
 		    "Content-Length: %d\r\n",
@@ -50,9 +51,10 @@ reply_format(char *buf, unsigned status, const char *detail, bool is_head, bool 
 		    "Allow: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE\r\n");
 	}
 	if (status == 503)
-		snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", RETRY_AFTER_S);
+		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n",
+		    reply->retry_after_s > 0 ? reply->retry_after_s : SOON_S);
 	len = snprintf(buf, REPLY_MAX, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s\r\n%s",
 	    status, http_reason(status), date, length, retry,
-	    connection_field(keep, http10), is_head ? "" : body);
+	    connection_field(reply->keep, reply->http10), reply->is_head ? "" : body);
 	return len < REPLY_MAX ? (size_t)len : REPLY_MAX - 1;
 }

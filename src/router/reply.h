@@ -11,10 +11,16 @@
 
 #define REPLY_MAX 1024 /* bytes of a whole answer */
 
-/* Writes an answer into buf[REPLY_MAX].  detail: static text for people, or
- * NULL; is_head: leave the body out; keep: the connection goes on; http10: the
- * client speaks 1.0.  Returns its length. */
-size_t reply_format(char *buf, unsigned status, const char *detail, bool is_head,
-    bool keep, bool http10);
+struct reply {
+	unsigned status;
+	unsigned retry_after_s; /* with 503; 0: soon */
+	const char *detail;	/* static text for people, or NULL */
+	bool is_head;		/* leave the body out */
+	bool keep;		/* the connection goes on */
+	bool http10;		/* the client speaks 1.0 */
+};
+
+/* Writes an answer into buf[REPLY_MAX].  Returns its length. */
+size_t reply_format(char *buf, const struct reply *reply);
 
 #endif

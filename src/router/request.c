@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "router/guard.h"
 
 static bool
 is_replayable(const struct http_head *head)
@@ -82,6 +83,8 @@ request_adopted(uint32_t slot, uint64_t serial, uint64_t sequence)
 void
 request_free(struct request *request)
 {
+	if (request != NULL)
+		guard_end(request, BREAKER_SAID_NOTHING);
 	free(request);
 }
 

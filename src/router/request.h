@@ -27,6 +27,8 @@ struct request {
 	TAILQ_ENTRY(request) entry;
 	uint64_t leased_ns;	/* the last time; 0: never */
 	uint64_t wait_until_ns; /* in the FIFO; 0: not waited yet */
+	uint32_t breaker_round; /* that let it pass; 0: none, or it has ended */
+	uint32_t retry_after_s; /* of a 503; 0: soon */
 	/* while leased, see watch.c: */
 	uint64_t reported_ns;	  /* as stuck; 0: was not */
 	uint64_t progress_ns;	  /* when the client last did something */

@@ -16,6 +16,7 @@
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/guard.h"
 #include "router/handover.h"
 #include "router/listener.h"
 #include "router/main.h"
@@ -109,10 +110,11 @@ commit(struct router *router, uint32_t version)
 	struct role_id role = { .type = ROLE_COMMITTED, .id = version };
 	struct service *service;
 
+	route_sort(&router->staged);
+	route_resume(&router->staged, &router->routes);
 	route_clear(&router->routes);
 	router->routes = router->staged;
 	memset(&router->staged, 0, sizeof(router->staged));
-	route_sort(&router->routes);
 	TAILQ_FOREACH (service, &router->services, entry)
 		service->routed = false;
 	for (size_t i = 0; i < router->routes.count; i++) {
@@ -135,7 +137,8 @@ add_route(struct router *router, const struct role_route *role, size_t len)
 	generation = generation_find(router, role->generation);
 	if (generation != NULL)
 		route_add(&router->staged, role->listener, role->text, role->host_len,
-		    role->text + role->host_len, role->prefix_len, generation);
+		    role->text + role->host_len, role->prefix_len, role->weight,
+		    generation);
 }
 
 static void
@@ -183,6 +186,15 @@ worker_gone(struct router *router, const struct role_worker *role)
 		generation_worker_gone(generation, role->worker, role->timed_out != 0);
 	seen.type = ROLE_GONE_SEEN;
 	channel_send(&router->supervisor, &seen, sizeof(seen), NULL, 0);
+}
+
+static void
+worker_trouble(struct router *router, const struct role_trouble *role)
+{
+	struct generation *generation = generation_find(router, role->generation);
+
+	if (generation != NULL)
+		guard_trouble(generation, role);
 }
 
 static void
@@ -270,6 +282,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LEAVING:
 	case ROLE_GONE:
 		handle_worker(router, buf, fd_count == 1 ? fds[0] : -1);
+		break;
+	case ROLE_TROUBLE:
+		worker_trouble(router, buf);
 		break;
 	case ROLE_LOGS:
 		replace_logs(router, buf, fds, fd_count);
@@ -381,6 +396,8 @@ log_stats(const struct router *router)
 		{ "timeouts", stats->timeouts },
 		{ "evicted", stats->evicted },
 		{ "turned_away", stats->turned_away },
+		{ "breaker_opened", stats->breaker_opened },
+		{ "breaker_refused", stats->breaker_refused },
 		{ "rests", stats->rests },
 		{ "out_of_step", stats->out_of_step },
 		{ "wakeups", router->loop.wakeups },

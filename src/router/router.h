@@ -48,7 +48,9 @@ struct router_stats {
 	uint64_t evicted;      /* idle connections closed for new ones */
 	uint64_t rests;	       /* responses whose rest the router sent */
 	uint64_t out_of_step;  /* connections that a worker left so */
-	uint64_t turned_away;  /* over max_connections_per_address */
+	uint64_t breaker_opened;
+	uint64_t breaker_refused; /* requests, by open breakers */
+	uint64_t turned_away;	  /* over max_connections_per_address */
 };
 
 struct router {

@@ -11,6 +11,7 @@
 #include "router/access_log.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/guard.h"
 #include "router/router.h"
 
 #define REFUSALS_MAX 2
@@ -66,6 +67,7 @@ service_get(struct router *router, const char *name)
 	service->load_timer.fn = on_load_timer;
 	service->load_timer.owner = service;
 	TAILQ_INIT(&service->fifo);
+	guard_init(service);
 	TAILQ_INSERT_TAIL(&router->services, service, entry);
 	return service;
 }
@@ -78,8 +80,21 @@ services_free(struct router *router)
 	while ((service = TAILQ_FIRST(&router->services)) != NULL) {
 		TAILQ_REMOVE(&router->services, service, entry);
 		loop_timer_clear(&router->loop, &service->load_timer);
+		guard_stop(service);
 		free(service);
 	}
+}
+
+bool
+service_is_available(const struct service *service)
+{
+	const struct generation *generation = service->generation;
+
+	if (generation == NULL || generation->ready == 0 || generation->sending_over ||
+	    service_breaker_refuses(service))
+		return false;
+	return service->queued < service->settings.queue_limit ||
+	    (service->queued == 0 && generation_has_room(generation));
 }
 
 static void
@@ -220,6 +235,10 @@ void
 service_submit(struct service *service, struct request *request)
 {
 	request->service = service;
+	if (!guard_admit(request)) {
+		service_turn_away(request);
+		return;
+	}
 	if (service->queued == 0 && try_lease(service, request) != NO_ROOM)
 		return;
 	if (service->queued >= service->settings.queue_limit)
@@ -231,7 +250,11 @@ service_submit(struct service *service, struct request *request)
 void
 service_put_back(struct service *service, struct request *request)
 {
-	enqueue(service, request, true);
+	/* what comes back to an open breaker is not tried again */
+	if (guard_is_open(service))
+		service_turn_away(request);
+	else
+		enqueue(service, request, true);
 }
 
 void
@@ -253,6 +276,7 @@ service_pump(struct service *service)
 void
 service_activate(struct service *service)
 {
+	guard_activate(service);
 	service_pump(service);
 	if (service->queued > 0)
 		load_begins(service);
@@ -262,6 +286,7 @@ void
 service_switch(struct service *service, struct generation *generation)
 {
 	service->generation = generation;
+	guard_reset(service);
 	service_pump(service);
 	/* what waits is this one's to care for now */
 	if (service->queued > 0 && service->settings.tell_load)
@@ -284,6 +309,35 @@ service_give_up(struct service *service)
 		dequeue(service, request);
 		refuse(request, 503, "the service was removed", 0);
 	}
+}
+
+void
+service_turn_away(struct request *request)
+{
+	struct service *service = request->service;
+
+	service->router->stats.breaker_refused++;
+	request->retry_after_s = breaker_retry_after_s(&service->breaker,
+	    service->router->loop.now_ns);
+	refuse(request, 503, "the service fails; its circuit breaker is open", 0);
+}
+
+void
+service_shed(struct service *service)
+{
+	struct request *request;
+
+	while ((request = TAILQ_FIRST(&service->fifo)) != NULL) {
+		dequeue(service, request);
+		service_turn_away(request);
+	}
+	check_retiring(service);
+}
+
+bool
+service_breaker_refuses(const struct service *service)
+{
+	return guard_refuses(service);
 }
 
 static void
@@ -335,6 +389,7 @@ service_done(struct request *request, const struct lease_done *done, pid_t sende
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
+	guard_end_status(request, connection->ended ? 0 : done->status);
 	if (done->rest_len > 0)
 		send_rest(request, done, sender, keep);
 	else if (connection->ended)
@@ -351,6 +406,7 @@ service_detached(struct request *request, const struct lease_done *done, pid_t s
 
 	access_log_request(connection->router, request, done->status, done->bytes, sender,
 	    generation_taken_ns(request));
+	guard_end_status(request, done->status);
 	connection->router->detached++;
 	request->detached = true;
 	request->connection = NULL;
@@ -453,6 +509,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		break;
 	case FATE_ERROR:
 		stats->lost_502++;
+		guard_end(request, BREAKER_FAILED);
 		refuse(request, timed_out ? 504 : 502,
 		    timed_out ? "the worker took too long" : "the worker died", 0);
 		break;
@@ -463,6 +520,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		break;
 	case FATE_CUT:
 		stats->lost_cut++;
+		guard_end(request, BREAKER_FAILED);
 		access_log_request(request->service->router, request, 502, 0, 0,
 		    generation_taken_ns(request));
 		connection_cut(request->connection);

@@ -14,6 +14,7 @@
 #include "common/lease.h"
 #include "common/loop.h"
 #include "common/roles.h"
+#include "router/breaker.h"
 #include "router/request.h"
 
 struct generation;
@@ -30,7 +31,9 @@ struct service {
 	struct service_settings settings;
 	struct loop_timer load_timer; /* when the queue is told next */
 	uint32_t load_told;	      /* its length when it was told last */
-	bool routed;		      /* some route leads here */
+	struct breaker breaker;	      /* see guard.h */
+	struct loop_timer breaker_timer;
+	bool routed; /* some route leads here */
 };
 
 /* The service of this name, made if there is none. */
@@ -38,6 +41,10 @@ struct service *service_get(struct router *router, const char *name);
 
 /* At the router's end. */
 void services_free(struct router *router);
+
+/* Whether it would serve a request that comes now, or keep it to serve it; else
+ * another service with the same route may. */
+bool service_is_available(const struct service *service);
 
 /* Leases the request, or puts it last into the FIFO, or refuses it (503).
  * The request is the service's from now on. */
@@ -59,6 +66,13 @@ void service_switch(struct service *service, struct generation *generation);
 void service_share(struct service *service, struct generation *sharer);
 /* Answers all that waits with 503: nobody will ever serve it. */
 void service_give_up(struct service *service);
+/* The same because the circuit breaker has opened. */
+void service_shed(struct service *service);
+/* Whether the circuit breaker would refuse one more request now: another
+ * service may be chosen for it. */
+bool service_breaker_refuses(const struct service *service);
+/* Refuses a request on behalf of the circuit breaker. */
+void service_turn_away(struct request *request);
 
 /* The worker said DONE; sender is its pid as the kernel tells.  The lease is
  * over for the generation; the request is the service's to end. */

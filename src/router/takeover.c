@@ -110,6 +110,19 @@ take_listener(struct takeover *takeover)
 }
 
 static char *
+take_service(struct takeover *takeover)
+{
+	struct service named = { 0 };
+	char *why;
+
+	if (!get(takeover, &handover_service_table, &named, &why))
+		return why;
+	get(takeover, &handover_service_table, service_get(takeover->router, named.name),
+	    &why);
+	return why;
+}
+
+static char *
 take_generation(struct takeover *takeover)
 {
 	struct handed_generation more = { 0 };
@@ -395,6 +408,7 @@ take_record(struct takeover *takeover)
 		{ "connection", take_connection },
 		{ "router", take_router },
 		{ "listener", take_listener },
+		{ "service", take_service },
 		{ "generation", take_generation },
 		{ "worker", take_worker },
 		{ "detached", take_detached },

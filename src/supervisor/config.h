@@ -42,10 +42,13 @@ struct config_env {
 };
 TAILQ_HEAD(config_envs, config_env);
 
-/* route = [host]/prefix */
+/* route = [host]/prefix [weight=N] */
+#define CONFIG_WEIGHT_NONE (-1) /* the route belongs to one service */
+#define CONFIG_WEIGHT_MAX  1000
 struct config_route {
-	char *host;   /* lower case, without port; "" is any host */
-	char *prefix; /* canonical, begins with '/', no '/' at its end but "/" */
+	char *host;	/* lower case, without port; "" is any host */
+	char *prefix;	/* canonical, begins with '/', no '/' at its end but "/" */
+	int64_t weight; /* share of the requests; 0: none of them */
 	struct config_origin origin;
 	TAILQ_ENTRY(config_route) entry;
 };
@@ -76,6 +79,29 @@ struct config_listen {
 	TAILQ_ENTRY(config_listen) entry;
 };
 TAILQ_HEAD(config_listens, config_listen);
+
+/* Numbers that a key may leave open, or say "unlimited" to. */
+#define CONFIG_UNSET	 INT64_MIN
+#define CONFIG_UNLIMITED INT64_MAX
+
+/* What the workers of a service may use, and what they see.  A number is
+ * CONFIG_UNSET, a text "", where they have what poold itself has. */
+struct config_limits {
+	int64_t rlimit_as; /* bytes */
+	int64_t rlimit_nofile;
+	int64_t rlimit_cpu_ms;
+	int64_t rlimit_core; /* bytes */
+	int64_t rlimit_nproc;
+	int64_t nice;
+	char *cpu_affinity; /* see config_value_cpus */
+	int64_t oom_score_adj;
+	int64_t umask;
+	char *chroot; /* absolute; "" : none */
+	bool private_tmp;
+	int64_t cgroup_memory_max; /* bytes, of all workers together */
+	int64_t cgroup_cpu_max;	   /* per cent of one CPU */
+	int64_t cgroup_pids_max;
+};
 
 struct config_service {
 	char *name;
@@ -108,7 +134,8 @@ struct config_service {
 	char *user;  /* "" : that of [poold], or who poold runs as */
 	char *group; /* "" : the user's own groups */
 	char *chdir; /* absolute; default: the folder of the file in which the
-			 * section stands */
+			 * section stands, or / in a chroot */
+	struct config_limits limits;
 	struct config_envs env;
 	struct config_strings watch; /* paths, absolute */
 	int64_t start_timeout_ms;
@@ -123,6 +150,14 @@ struct config_service {
 	int64_t max_body;	 /* bytes */
 	int64_t response_buffer; /* bytes of each worker; 0: none */
 	int64_t retries;
+	bool breaker;
+	int64_t breaker_failures; /* percent; 0: their rate does not count */
+	int64_t breaker_requests;
+	int64_t breaker_status; /* 0: none */
+	int64_t breaker_window_ms;
+	int64_t breaker_time_ms;
+	int64_t breaker_max_time_ms;
+	int64_t breaker_trials;
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;
@@ -188,9 +223,10 @@ void config_dump_service(const struct config *config,
     const struct config_service *service, FILE *out);
 
 /*
- * The effective section of a service as text (the part of config_dump that it
- * contributes, with the [poold] defaults it inherits resolved): equal texts
- * mean an unchanged configuration.  The caller frees it.
+ * What of a service's section its workers depend on, as text (the part of
+ * config_dump that it contributes, with the [poold] defaults it inherits
+ * resolved, and without keys that take effect without new workers): equal texts
+ * mean that its workers may stay.  The caller frees it.
  */
 char *config_service_text(const struct config *config,
     const struct config_service *service);

@@ -14,6 +14,7 @@
 #include "supervisor/access.h"
 #include "supervisor/config_keys.h"
 #include "supervisor/config_set.h"
+#include "supervisor/config_value.h"
 
 /* Each lease needs a slot, and each worker as many again to be sent ahead. */
 #define LEASES_MAX (LEASE_SLOTS_MAX / 2)
@@ -225,7 +226,36 @@ share_listener(const struct config_service *a, const struct config_service *b)
 	return false;
 }
 
-/* Whether an earlier route is the same; once for each pair. */
+/* Two services have the same route: that is fine when both say their share.
+ * Returns whether an error was added. */
+static bool
+shared_route_check(const struct config_service *service, const struct config_route *route,
+    const struct config_service *other, const struct config_route *first,
+    struct config_errors *errors)
+{
+	bool weighted = route->weight != CONFIG_WEIGHT_NONE;
+
+	if (service != other && weighted != (first->weight != CONFIG_WEIGHT_NONE))
+		config_error_add(errors, &route->origin,
+		    "[service %s]: the route %s%s has %s weight and that of "
+		    "[service %s] at %s:%u has %s: to share a route, all its "
+		    "services give one",
+		    service->name, route->host, route->prefix, weighted ? "a" : "no",
+		    other->name, first->origin.file, first->origin.line,
+		    weighted ? "none" : "one");
+	else if (service == other || !weighted)
+		config_error_add(errors, &route->origin,
+		    "[service %s]: the route %s%s is already that of "
+		    "[service %s] at %s:%u%s",
+		    service->name, route->host, route->prefix, other->name,
+		    first->origin.file, first->origin.line,
+		    service == other ? "" : "; to share it, give both a weight");
+	else
+		return false;
+	return true;
+}
+
+/* Whether earlier routes are the same; one error at most. */
 static void
 route_check(const struct config *config, const struct config_service *service,
     const struct config_route *route, struct config_errors *errors)
@@ -239,15 +269,10 @@ route_check(const struct config *config, const struct config_service *service,
 		TAILQ_FOREACH (first, &other->routes, entry) {
 			if (first == route)
 				return;
-			if (strcmp(first->host, route->host) != 0 ||
-			    strcmp(first->prefix, route->prefix) != 0)
-				continue;
-			config_error_add(errors, &route->origin,
-			    "[service %s]: the route %s%s is already that of "
-			    "[service %s] at %s:%u",
-			    service->name, route->host, route->prefix, other->name,
-			    first->origin.file, first->origin.line);
-			return;
+			if (strcmp(first->host, route->host) == 0 &&
+			    strcmp(first->prefix, route->prefix) == 0 &&
+			    shared_route_check(service, route, other, first, errors))
+				return;
 		}
 	}
 }
@@ -332,6 +357,25 @@ strength_check(const struct config_service *service, struct config_errors *error
 		    service->name);
 }
 
+static void
+breaker_check(const struct config_service *service, struct config_errors *errors)
+{
+	char time[CONFIG_NUMBER_SIZE], most[CONFIG_NUMBER_SIZE];
+
+	if (service->breaker_status != 0 && service->breaker_status < 500)
+		config_error_add(errors, service_origin(service, "breaker_status"),
+		    "[service %s]: breaker_status = %lld is neither 0 nor 500 to 599: "
+		    "what is below is no failure of the service",
+		    service->name, (long long)service->breaker_status);
+	if (service->breaker_time_ms <= service->breaker_max_time_ms)
+		return;
+	config_duration_format(service->breaker_time_ms, time);
+	config_duration_format(service->breaker_max_time_ms, most);
+	config_error_add(errors, service_origin(service, "breaker_time"),
+	    "[service %s]: breaker_time = %s is more than breaker_max_time = %s",
+	    service->name, time, most);
+}
+
 /* The folder that workers start in. */
 static void
 chdir_check(struct config_service *service, const struct config_account *account,
@@ -383,9 +427,15 @@ account_check(const struct config *config, struct config_service *service,
 			    "[service %s]: %s", service->name, why);
 		free(why);
 	}
-	if (service->command[0] != '\0')
-		config_command_check(config, service, known ? &account : NULL, errors);
-	chdir_check(service, known ? &account : NULL, errors);
+	if (service->limits.chroot[0] != '\0') {
+		config_chroot_check(service, errors);
+	} else {
+		if (service->command[0] != '\0')
+			config_command_check(config, service, known ? &account : NULL,
+			    errors);
+		chdir_check(service, known ? &account : NULL, errors);
+	}
+	config_limits_check(service, errors);
 	*uid = account.uid;
 	config_account_free(&account);
 	return known;
@@ -479,6 +529,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		routes_check(config, service, errors);
 		size_check(service, errors);
 		strength_check(service, errors);
+		breaker_check(service, errors);
 	}
 	accounts_check(config, errors);
 }

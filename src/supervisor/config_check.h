@@ -20,4 +20,16 @@ void config_check(struct config *config, struct config_errors *errors, bool inco
 void config_command_check(const struct config *config, struct config_service *service,
     const struct config_account *account, struct config_errors *errors);
 
+/* The same for a service with a chroot, where the command is an absolute path as
+ * it is seen in there; and the folder that its workers start in. */
+void config_chroot_check(struct config_service *service, struct config_errors *errors);
+
+/* Limits that cannot work, after the checks of the command and the folder. */
+void config_limits_check(const struct config_service *service,
+    struct config_errors *errors);
+
+/* The interpreter that the "#!" line of a script names; NULL: no script, or
+ * not to be read.  Closes fd; the caller frees the name. */
+char *config_interpreter_read(int fd);
+
 #endif

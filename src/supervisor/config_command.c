@@ -104,13 +104,10 @@ program_find(const struct config *config, const char *name,
 	return search.found;
 }
 
-/* The interpreter that the "#!" line of a script names; NULL: no script, or
- * not to be read. */
-static char *
-interpreter_read(const char *path)
+char *
+config_interpreter_read(int fd)
 {
 	char head[256]; /* as much as the kernel looks at */
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len;
 	char *name;
 
@@ -141,7 +138,7 @@ static void
 interpreter_check(const char *program, const struct config_account *account,
     const struct config_origin *origin, struct config_errors *errors)
 {
-	char *interpreter = interpreter_read(program);
+	char *interpreter = config_interpreter_read(open(program, O_RDONLY | O_CLOEXEC));
 	char *why = NULL;
 	struct stat st;
 

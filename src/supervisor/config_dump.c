@@ -6,6 +6,7 @@
 #include "common/util.h"
 #include "supervisor/config_keys.h"
 #include "supervisor/config_read.h"
+#include "supervisor/config_set.h"
 #include "supervisor/config_value.h"
 
 static bool
@@ -108,9 +109,16 @@ routes_write(FILE *out, const char *name, const struct config_routes *routes)
 	const struct config_route *route;
 
 	TAILQ_FOREACH (route, routes, entry) {
-		char *text = util_asprintf("%s%s", route->host, route->prefix);
+		char *text = util_asprintf("%s%s", route->host, route->prefix), *all;
 
-		pair_write(out, name, text);
+		if (route->weight == CONFIG_WEIGHT_NONE) {
+			pair_write(out, name, text);
+		} else {
+			all = util_asprintf("%s weight=%lld", text,
+			    (long long)route->weight);
+			pair_write(out, name, all);
+			free(all);
+		}
 		free(text);
 	}
 }
@@ -124,22 +132,30 @@ strings_write(FILE *out, const char *name, const struct config_strings *list)
 		pair_write(out, name, string->value);
 }
 
-static void
-number_write(FILE *out, const struct config_key *key, int64_t value)
+static char *
+number_text(const struct config_key *key, int64_t value)
 {
 	char text[CONFIG_NUMBER_SIZE];
 
+	if ((key->flags & CONFIG_KEY_EMPTY) && value == CONFIG_UNSET)
+		return util_strdup("");
+	if ((key->flags & CONFIG_KEY_UNLIMITED) && value == CONFIG_UNLIMITED)
+		return util_strdup("unlimited");
+	if (key->type == CONFIG_PERCENT)
+		return util_asprintf("%lld%%", (long long)value);
+	if (key->type == CONFIG_OCTAL)
+		return util_asprintf("%04llo", (long long)value);
+	if (key->type == CONFIG_INT)
+		return util_asprintf("%lld", (long long)value);
 	if (key->type == CONFIG_DURATION)
 		config_duration_format(value, text);
-	else if (key->type == CONFIG_SIZE)
-		config_size_format(value, text);
 	else
-		snprintf(text, sizeof(text), "%lld", (long long)value);
-	pair_write(out, key->name, text);
+		config_size_format(value, text);
+	return util_strdup(text);
 }
 
-static void
-key_write(FILE *out, const struct config_key *key, const void *object)
+char *
+config_key_text(const struct config_key *key, const void *object)
 {
 	const void *slot = (const char *)object + key->offset;
 
@@ -150,25 +166,36 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_ADDRESS:
 	case CONFIG_COMMAND:
-		pair_write(out, key->name, *(char *const *)slot);
-		break;
+	case CONFIG_CPUS:
+		return util_strdup(*(char *const *)slot);
+	case CONFIG_BOOL:
+		return util_strdup(*(const bool *)slot ? "yes" : "no");
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_SIZE:
+	case CONFIG_PERCENT:
+	case CONFIG_OCTAL:
+		return number_text(key, *(const int64_t *)slot);
+	case CONFIG_ENUM:
+		return util_strdup(key->choices[*(const unsigned *)slot]);
+	default:
+		return NULL;
+	}
+}
+
+static void
+key_write(FILE *out, const struct config_key *key, const void *object)
+{
+	const void *slot = (const char *)object + key->offset;
+	char *text;
+
+	switch (key->type) {
 	case CONFIG_TEXTS:
 	case CONFIG_PATHS:
 		strings_write(out, key->name, slot);
 		break;
 	case CONFIG_NAMES:
 		names_write(out, key->name, slot);
-		break;
-	case CONFIG_BOOL:
-		pair_write(out, key->name, *(const bool *)slot ? "yes" : "no");
-		break;
-	case CONFIG_INT:
-	case CONFIG_DURATION:
-	case CONFIG_SIZE:
-		number_write(out, key, *(const int64_t *)slot);
-		break;
-	case CONFIG_ENUM:
-		pair_write(out, key->name, key->choices[*(const unsigned *)slot]);
 		break;
 	case CONFIG_ROUTE:
 		routes_write(out, key->name, slot);
@@ -178,14 +205,21 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 		break;
 	case CONFIG_INCLUDE:
 		break; /* what was included is in the dump itself */
+	default:
+		text = config_key_text(key, object);
+		pair_write(out, key->name, text);
+		free(text);
+		break;
 	}
 }
 
+/* Keys with one of the flags in without are left out. */
 static void
-keys_write(FILE *out, enum config_section section, const void *object)
+keys_write(FILE *out, enum config_section section, const void *object, unsigned without)
 {
 	for (size_t i = 0; i < config_key_count; i++)
-		if (config_keys[i].section == section)
+		if (config_keys[i].section == section &&
+		    (config_keys[i].flags & without) == 0)
 			key_write(out, &config_keys[i], object);
 }
 
@@ -214,12 +248,12 @@ service_effective(const struct config *config, const struct config_service *serv
 
 static void
 service_write(FILE *out, const struct config *config,
-    const struct config_service *service)
+    const struct config_service *service, unsigned without)
 {
 	struct config_service effective = service_effective(config, service);
 
 	fprintf(out, "[service %s]\n", service->name);
-	keys_write(out, CONFIG_SERVICE, &effective);
+	keys_write(out, CONFIG_SERVICE, &effective, without);
 	free(effective.user);
 	free(effective.group);
 	free(effective.command);
@@ -237,11 +271,11 @@ head_write(FILE *out, const struct config *config)
 		effective.user = account.name;
 	free(why);
 	fprintf(out, "[poold]\n");
-	keys_write(out, CONFIG_POOLD, &effective);
+	keys_write(out, CONFIG_POOLD, &effective, 0);
 	config_account_free(&account);
 	TAILQ_FOREACH (listen, &config->listens, entry) {
 		fprintf(out, "\n[listen %s]\n", listen->name);
-		keys_write(out, CONFIG_LISTEN, listen);
+		keys_write(out, CONFIG_LISTEN, listen, 0);
 	}
 }
 
@@ -253,7 +287,7 @@ config_dump(const struct config *config, FILE *out)
 	head_write(out, config);
 	TAILQ_FOREACH (service, &config->services, entry) {
 		fprintf(out, "\n");
-		service_write(out, config, service);
+		service_write(out, config, service, 0);
 	}
 }
 
@@ -263,7 +297,7 @@ config_dump_service(const struct config *config, const struct config_service *se
 {
 	head_write(out, config);
 	fprintf(out, "\n");
-	service_write(out, config, service);
+	service_write(out, config, service, 0);
 }
 
 char *
@@ -275,7 +309,7 @@ config_service_text(const struct config *config, const struct config_service *se
 
 	if (out == NULL)
 		return NULL;
-	service_write(out, config, service);
+	service_write(out, config, service, CONFIG_KEY_LIVE);
 	fclose(out);
 	return text;
 }

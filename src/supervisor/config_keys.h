@@ -27,6 +27,9 @@ enum config_type {
 	CONFIG_INT,	   /* int64_t */
 	CONFIG_DURATION,   /* int64_t, milliseconds */
 	CONFIG_SIZE,	   /* int64_t, bytes */
+	CONFIG_PERCENT,	   /* int64_t */
+	CONFIG_OCTAL,	   /* int64_t, such as a umask */
+	CONFIG_CPUS,	   /* char *: see config_value_cpus */
 	CONFIG_ENUM,	   /* an enum: the index of the word in choices */
 	CONFIG_ROUTE,	   /* struct config_routes */
 	CONFIG_COMMAND,	   /* char *; argv is split by the cross checks */
@@ -35,9 +38,12 @@ enum config_type {
 };
 
 enum config_key_flag {
-	CONFIG_KEY_REPEAT = 1 << 0,   /* may be given more than once */
-	CONFIG_KEY_REQUIRED = 1 << 1, /* must be given */
-	CONFIG_KEY_EMPTY = 1 << 2,    /* the empty value has a meaning */
+	CONFIG_KEY_REPEAT = 1 << 0,    /* may be given more than once */
+	CONFIG_KEY_REQUIRED = 1 << 1,  /* must be given */
+	CONFIG_KEY_EMPTY = 1 << 2,     /* the empty value has a meaning; a number
+				       * is CONFIG_UNSET then */
+	CONFIG_KEY_UNLIMITED = 1 << 3, /* "unlimited" is CONFIG_UNLIMITED */
+	CONFIG_KEY_LIVE = 1 << 4,      /* a change needs no new workers */
 };
 
 struct config_key {
@@ -46,7 +52,7 @@ struct config_key {
 	enum config_type type;
 	size_t offset;	 /* in struct config, config_listen or config_service */
 	const char *def; /* as text; NULL: nothing */
-	int64_t min;	 /* CONFIG_INT, CONFIG_DURATION (ms), CONFIG_SIZE */
+	int64_t min;	 /* of numbers, in the unit that is kept */
 	int64_t max;
 	const char *const *choices; /* CONFIG_ENUM: NULL at its end */
 	unsigned flags;		    /* enum config_key_flag */

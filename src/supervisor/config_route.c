@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The route of a service, "/prefix" or "host/prefix": see config_value.h. */
+/* The route of a service, "/prefix" or "host/prefix", and its weight: see
+ * config_value.h. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "common/lease.h"
 #include "common/util.h"
+#include "supervisor/config.h"
 #include "supervisor/config_value.h"
 
 #define HOST_MAX  253 /* RFC 1035 section 2.3.4, without the last dot */
@@ -141,4 +143,23 @@ config_value_route(const char *text, char **host, char **prefix,
 	*host = name;
 	*prefix = util_asprintf("%.*s", (int)len, path);
 	return true;
+}
+
+bool
+config_value_weight(const char *text, int64_t *weight, char why[CONFIG_WHY_SIZE])
+{
+	static const char word[] = "weight=";
+	char reason[CONFIG_WHY_SIZE];
+
+	if (strncmp(text, word, strlen(word)) != 0) {
+		snprintf(why, CONFIG_WHY_SIZE,
+		    "'%.96s': only weight=NUMBER may follow the path, without "
+		    "white space in it",
+		    text);
+		return false;
+	}
+	if (config_value_int(text + strlen(word), 0, CONFIG_WEIGHT_MAX, weight, reason))
+		return true;
+	snprintf(why, CONFIG_WHY_SIZE, "weight: %.128s", reason);
+	return false;
 }

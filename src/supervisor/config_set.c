@@ -199,8 +199,18 @@ route_set(struct config_routes *routes, const char *text,
     const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
 {
 	struct config_route *route = util_alloc(sizeof(*route));
+	char *copy = util_strdup(text), *weight = copy + strcspn(copy, " \t");
+	bool ok;
 
-	if (!config_value_route(text, &route->host, &route->prefix, why)) {
+	if (*weight != '\0') {
+		*weight++ = '\0';
+		weight += strspn(weight, " \t");
+	}
+	route->weight = CONFIG_WEIGHT_NONE;
+	ok = (*weight == '\0' || config_value_weight(weight, &route->weight, why)) &&
+	    config_value_route(copy, &route->host, &route->prefix, why);
+	free(copy);
+	if (!ok) {
 		free(route);
 		return false;
 	}
@@ -231,6 +241,43 @@ env_set(struct config_envs *envs, const char *name, const char *text,
 	env->value = util_strdup(text);
 	env->origin = *origin;
 	TAILQ_INSERT_TAIL(envs, env, entry);
+	return true;
+}
+
+static bool
+number_set(const struct config_key *key, int64_t *slot, const char *text,
+    char why[CONFIG_WHY_SIZE])
+{
+	if (*text == '\0') {
+		*slot = CONFIG_UNSET;
+		return true;
+	}
+	if ((key->flags & CONFIG_KEY_UNLIMITED) && strcmp(text, "unlimited") == 0) {
+		*slot = CONFIG_UNLIMITED;
+		return true;
+	}
+	switch (key->type) {
+	case CONFIG_DURATION:
+		return config_value_duration(text, key->min, key->max, slot, why);
+	case CONFIG_SIZE:
+		return config_value_size(text, key->min, key->max, slot, why);
+	case CONFIG_PERCENT:
+		return config_value_percent(text, key->min, key->max, slot, why);
+	case CONFIG_OCTAL:
+		return config_value_octal(text, key->max, slot, why);
+	default:
+		return config_value_int(text, key->min, key->max, slot, why);
+	}
+}
+
+static bool
+cpus_set(char **slot, const char *text, char why[CONFIG_WHY_SIZE])
+{
+	cpu_set_t cpus;
+
+	if (*text != '\0' && !config_value_cpus(text, &cpus, why))
+		return false;
+	string_store(slot, util_strdup(text));
 	return true;
 }
 
@@ -273,11 +320,13 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_BOOL:
 		return config_value_bool(text, slot, why);
 	case CONFIG_INT:
-		return config_value_int(text, key->min, key->max, slot, why);
 	case CONFIG_DURATION:
-		return config_value_duration(text, key->min, key->max, slot, why);
 	case CONFIG_SIZE:
-		return config_value_size(text, key->min, key->max, slot, why);
+	case CONFIG_PERCENT:
+	case CONFIG_OCTAL:
+		return number_set(key, slot, text, why);
+	case CONFIG_CPUS:
+		return cpus_set(slot, text, why);
 	case CONFIG_ENUM:
 		return config_value_enum(text, key->choices, slot, why);
 	case CONFIG_ROUTE:
@@ -358,6 +407,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_ADDRESS:
+	case CONFIG_CPUS:
 		string_store(slot, NULL);
 		break;
 	case CONFIG_TEXTS:
@@ -375,6 +425,8 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_INT:
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
+	case CONFIG_PERCENT:
+	case CONFIG_OCTAL:
 	case CONFIG_ENUM:
 	case CONFIG_INCLUDE:
 		break;

@@ -14,6 +14,10 @@
  * object is a struct config, config_listen or config_service. */
 void config_section_init(enum config_section section, void *object);
 
+/* The value of a key as it would be written; NULL for one of which there can be
+ * several.  The caller frees it. */
+char *config_key_text(const struct config_key *key, const void *object);
+
 /* Frees what the keys of a section hold, not the object itself. */
 void config_section_clear(enum config_section section, void *object);
 

@@ -81,9 +81,12 @@ config_value_int(const char *text, int64_t min, int64_t max, int64_t *out,
 {
 	int64_t value;
 	const char *end;
+	bool negative = min < 0 && *text == '-';
 
-	if (!digits_parse(text, &value, &end) || *end != '\0')
+	if (!digits_parse(negative ? text + 1 : text, &value, &end) || *end != '\0')
 		return refuse(why, "'%s' is not a whole number", text);
+	if (negative)
+		value = -value;
 	if (value < min || value > max)
 		return refuse(why, "%s is not between %lld and %lld", text,
 		    (long long)min, (long long)max);
@@ -156,6 +159,79 @@ config_value_size(const char *text, int64_t min, int64_t max, int64_t *out_bytes
 	if (!unit_range(size_units, text, value, min, max, why))
 		return false;
 	*out_bytes = value;
+	return true;
+}
+
+bool
+config_value_percent(const char *text, int64_t min, int64_t max, int64_t *out,
+    char why[CONFIG_WHY_SIZE])
+{
+	int64_t value;
+	const char *end;
+
+	if (!digits_parse(text, &value, &end) || strcmp(end, "%") != 0)
+		return refuse(why, "'%s' is not a percentage such as 50%% or 200%%",
+		    text);
+	if (value < min || value > max)
+		return refuse(why, "%s is not between %lld%% and %lld%%", text,
+		    (long long)min, (long long)max);
+	*out = value;
+	return true;
+}
+
+bool
+config_value_octal(const char *text, int64_t max, int64_t *out, char why[CONFIG_WHY_SIZE])
+{
+	int64_t value = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '7' && value <= max; p++)
+		value = value * 8 + (*p - '0');
+	if (p == text || *p != '\0' || value > max)
+		return refuse(why, "'%s' is not an octal number up to %04llo", text,
+		    (long long)max);
+	*out = value;
+	return true;
+}
+
+/* "N" or "N-M" at *text, which is moved behind it. */
+static bool
+cpu_range_parse(const char **text, cpu_set_t *cpus)
+{
+	int64_t first, last;
+
+	if (!digits_parse(*text, &first, text))
+		return false;
+	last = first;
+	if (**text == '-' && !digits_parse(*text + 1, &last, text))
+		return false;
+	if (first > last || last >= CPU_SETSIZE)
+		return false;
+	for (int64_t cpu = first; cpu <= last; cpu++)
+		CPU_SET((size_t)cpu, cpus);
+	return true;
+}
+
+bool
+config_value_cpus(const char *text, cpu_set_t *out, char why[CONFIG_WHY_SIZE])
+{
+	const char *p = text;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	for (;;) {
+		p += strspn(p, " \t");
+		if (!cpu_range_parse(&p, &cpus))
+			return refuse(why,
+			    "'%.128s' is not a list of CPUs up to %d, such as 0-1,3",
+			    text, CPU_SETSIZE - 1);
+		p += strspn(p, " \t");
+		if (*p == '\0')
+			break;
+		if (*p++ != ',')
+			return refuse(why, "CPUs are separated by commas");
+	}
+	*out = cpus;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #ifndef SUPERVISOR_CONFIG_VALUE_H
 #define SUPERVISOR_CONFIG_VALUE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@
 #define CONFIG_ENV_NAME_MAX 80 /* bytes; leaves room on the dump's line */
 #define CONFIG_NUMBER_SIZE  32 /* a formatted number with its unit */
 
-/* A whole decimal number within [min, max]. */
+/* A whole decimal number within [min, max]; a '-' may lead it if min < 0. */
 bool config_value_int(const char *text, int64_t min, int64_t max, int64_t *out,
     char why[CONFIG_WHY_SIZE]);
 /* "500ms", "10s", "5m", "1h", "0" to milliseconds. */
@@ -31,6 +32,14 @@ bool config_value_duration(const char *text, int64_t min_ms, int64_t max_ms,
 /* "4096", "64K", "64M", "1G" to bytes; K is 1024. */
 bool config_value_size(const char *text, int64_t min, int64_t max, int64_t *out_bytes,
     char why[CONFIG_WHY_SIZE]);
+/* "50%", "200%" to the number. */
+bool config_value_percent(const char *text, int64_t min, int64_t max, int64_t *out,
+    char why[CONFIG_WHY_SIZE]);
+/* An octal number up to max: "022". */
+bool config_value_octal(const char *text, int64_t max, int64_t *out,
+    char why[CONFIG_WHY_SIZE]);
+/* CPUs by their numbers from 0, and ranges of them: "0-1,3". */
+bool config_value_cpus(const char *text, cpu_set_t *out, char why[CONFIG_WHY_SIZE]);
 /* yes, no, true, false, on, off, in any case. */
 bool config_value_bool(const char *text, bool *out, char why[CONFIG_WHY_SIZE]);
 /* The index of text in choices. */
@@ -47,6 +56,8 @@ bool config_value_env_name(const char *text, char why[CONFIG_WHY_SIZE]);
  */
 bool config_value_route(const char *text, char **host, char **prefix,
     char why[CONFIG_WHY_SIZE]);
+/* "weight=N", what may stand behind a route. */
+bool config_value_weight(const char *text, int64_t *weight, char why[CONFIG_WHY_SIZE]);
 
 /*
  * Splits a command into words as a shell would, but without expanding

@@ -45,9 +45,9 @@ hash_arguments(uint64_t *hash, const struct config_service *service)
 	struct stat st;
 
 	for (char **arg = service->argv; *arg != NULL; arg++) {
-		char *path = (*arg)[0] == '/' ?
-		    util_strdup(*arg) :
-		    util_asprintf("%s/%s", service->chdir, *arg);
+		const char *chdir = (*arg)[0] == '/' ? "" : service->chdir;
+		char *path = util_asprintf("%s%s/%s", service->limits.chroot, chdir,
+		    *arg);
 
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
 			hash_file(hash, path, &st);

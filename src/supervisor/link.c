@@ -15,6 +15,7 @@
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trouble.h"
 #include "supervisor/upgrade.h"
 
 #define YOUNG_NS	(1000 * MS_NS)
@@ -97,6 +98,21 @@ send_worker(struct link *link, const struct worker *worker, uint32_t type)
 	    type == ROLE_READY && worker->rest_fd != -1 ? 1 : 0);
 }
 
+static struct breaker_settings
+breaker_of(const struct config_service *config)
+{
+	return (struct breaker_settings){
+		.is_on = config->breaker,
+		.failures = (uint32_t)config->breaker_failures,
+		.requests = (uint32_t)config->breaker_requests,
+		.status = (uint32_t)config->breaker_status,
+		.trials = (uint32_t)config->breaker_trials,
+		.window_ns = (uint64_t)config->breaker_window_ms * MS_NS,
+		.time_ns = (uint64_t)config->breaker_time_ms * MS_NS,
+		.max_time_ns = (uint64_t)config->breaker_max_time_ms * MS_NS,
+	};
+}
+
 static struct service_settings
 settings_of(const struct config_service *config)
 {
@@ -112,6 +128,7 @@ settings_of(const struct config_service *config)
 		.max_body = (uint64_t)config->max_body,
 		.retries = (uint32_t)config->retries,
 		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
+		.breaker = breaker_of(config),
 	};
 }
 
@@ -140,7 +157,10 @@ send_route(struct link *link, const struct pool *pool, const struct listener *li
 		.generation = pool->id,
 		.listener = listener->id,
 		.host_len = (uint16_t)strlen(route->host),
-		.prefix_len = (uint16_t)strlen(route->prefix) };
+		.prefix_len = (uint16_t)strlen(route->prefix),
+		/* one that is not shared gets all, whatever its weight */
+		.weight = route->weight == CONFIG_WEIGHT_NONE ? 1 :
+								(uint32_t)route->weight };
 
 	/* lines of the configuration are much shorter */
 	if ((size_t)role.host_len + role.prefix_len > ROLE_TEXT_MAX)
@@ -223,13 +243,14 @@ send_pool(struct link *link, struct pool *pool)
 		send_id(link, ROLE_SHARE, pool->id);
 }
 
-/* What is to be answered. */
+/* What something is done about, and not told as a table. */
 static void
 send_questions(struct link *link, struct pool *pool)
 {
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		if (pool->workers[i].state == WORKER_LOST)
 			send_worker(link, &pool->workers[i], ROLE_GONE);
+	trouble_tell(pool);
 	if (pool->state == POOL_RETIRING)
 		send_id(link, ROLE_RETIRE, pool->id);
 }
@@ -242,6 +263,8 @@ send_everything(struct link *link)
 	struct service *service;
 	struct pool *pool;
 
+	if (!link->old.serves)
+		trouble_forget_breakers(supervisor);
 	send_start(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
@@ -337,6 +360,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_stuck(link, buf, len);
 	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
 		on_load(link, buf);
+	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
+		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)

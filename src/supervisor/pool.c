@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/util.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -155,6 +156,7 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 		return NULL;
 	}
 	link_add_pool(&supervisor->link, pool);
+	cgroup_update(&supervisor->cgroups, service);
 	strength_review(pool);
 	/* one of no workers is ready now */
 	pool_worker_ready(pool);
@@ -265,6 +267,7 @@ do_end(struct pool *pool)
 	log_info("service %s: generation %u is gone", service->name, pool->number);
 	tell_router(pool, ROLE_FORGET);
 	pool_free(pool);
+	cgroup_update(&supervisor->cgroups, service);
 	service_drop_if_unused(&supervisor->services, service);
 	supervisor_title_touch(supervisor);
 	supervisor_stop_check(supervisor);

@@ -109,3 +109,15 @@ service_count(struct services *services, unsigned *configured, unsigned *worker_
 					(*worker_count)++;
 	}
 }
+
+unsigned
+service_count_open(struct services *services)
+{
+	struct service *service;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (service, services, entry)
+		if (service->breaker == ROLE_BREAKER_OPEN)
+			count++;
+	return count;
+}

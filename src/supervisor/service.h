@@ -9,14 +9,16 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "common/roles.h"
 #include "supervisor/pool.h"
 
 struct service {
 	TAILQ_ENTRY(service) entry;
 	char *name;
 	struct pools pools;
-	struct pool *current; /* that serves; NULL: none (yet, or any more) */
-	uint32_t generations; /* so far */
+	struct pool *current;		 /* that serves; NULL: none (yet, or any more) */
+	uint32_t generations;		 /* so far */
+	enum role_breaker_state breaker; /* as the router told last */
 };
 TAILQ_HEAD(services, service);
 
@@ -32,6 +34,8 @@ struct pool *service_find_pool(struct services *services, uint32_t id);
 /* The event for every worker of every pool. */
 void service_workers_event(struct services *services, enum worker_event event);
 
+/* Services whose circuit breaker is open. */
+unsigned service_count_open(struct services *services);
 /* Of all services: those configured (with a serving pool), and processes. */
 void service_count(struct services *services, unsigned *configured,
     unsigned *worker_count);

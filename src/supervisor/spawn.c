@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,16 +131,35 @@ die_with_parent(pid_t parent, int failure_fd)
 		fail(failure_fd, "supervisor");
 }
 
-static _Noreturn void
-run_child(const struct spawn *spawn, int failure_fd, pid_t parent)
+/* Everything that may need privileges, and then what changes the paths. */
+static void
+limit_child(const struct limits *limits, int failure_fd)
 {
+	const char *failed = limits_apply(limits);
+
+	if (failed == NULL)
+		failed = limits_confine(limits);
+	if (failed != NULL)
+		fail(failure_fd, failed);
+}
+
+static _Noreturn void
+run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgroup)
+{
+	const char *failed;
+
 	restore_signals();
+	if (spawn->limits != NULL && !in_cgroup &&
+	    (failed = limits_enter_cgroup(spawn->limits)) != NULL)
+		fail(failure_fd, failed);
 	failure_fd = place_fds(spawn, failure_fd);
 	/* Ctrl-C on the terminal is for the supervisor alone */
 	if (setsid() == -1)
 		fail(failure_fd, "setsid");
 	if (original_fd_limit.rlim_cur > 0)
 		setrlimit(RLIMIT_NOFILE, &original_fd_limit);
+	if (spawn->limits != NULL)
+		limit_child(spawn->limits, failure_fd);
 	drop_privileges(spawn, failure_fd);
 	die_with_parent(parent, failure_fd);
 	if (chdir(spawn->chdir != NULL ? spawn->chdir : "/") == -1)
@@ -159,17 +179,39 @@ spawn_pidfd(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec */
 }
 
+/*
+ * A child that is born in its control group was never outside of it: whatever it
+ * does counts there.  Kernels before 5.7, and some sandboxes, have no such call.
+ */
+static pid_t
+fork_into(int cgroup_fd, bool *in_cgroup)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup_fd };
+	pid_t pid;
+
+	*in_cgroup = true;
+	if (cgroup_fd != -1 &&
+	    (pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args))) != -1)
+		return pid;
+	*in_cgroup = false;
+	return fork();
+}
+
 pid_t
 spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd)
 {
 	pid_t parent = getpid(), pid;
 	int ends[2], error;
+	bool in_cgroup;
 
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		return -1;
-	pid = fork();
+	pid = fork_into(spawn->limits != NULL ? spawn->limits->cgroup_fd : -1,
+	    &in_cgroup);
 	if (pid == 0)
-		run_child(spawn, ends[1], parent);
+		run_child(spawn, ends[1], parent, in_cgroup);
 	error = errno;
 	close(ends[1]);
 	if (pid == -1) {

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "supervisor/config.h"
+#include "supervisor/limits.h"
 
 #define SPAWN_FDS_MAX  8
 #define SPAWN_FD_FIRST 3 /* fds[i] becomes 3 + i */
@@ -20,8 +21,9 @@ struct spawn {
 				  * become the child's pid; NULL: none */
 	const char *chdir; /* NULL: / */
 	const struct config_account *account;
-	bool switch_account;	/* we are root and become account */
-	int fds[SPAWN_FDS_MAX]; /* what the child gets; still the caller's */
+	bool switch_account;	     /* we are root and become account */
+	const struct limits *limits; /* NULL: those of poold */
+	int fds[SPAWN_FDS_MAX];	     /* what the child gets; still the caller's */
 	int fd_count;
 	int log_fd; /* becomes stdout and stderr */
 };
@@ -29,7 +31,7 @@ struct spawn {
 /* Why a child could not become what it should: what exec or a step before it
  * said. */
 struct spawn_failure {
-	char step[24]; /* "exec", "chdir", "setuid" ... */
+	char step[24]; /* "exec", "chdir", "setuid", a limit's key ... */
 	int error;     /* errno */
 };
 

@@ -16,6 +16,18 @@ pool_name(unsigned state)
 	return state < POOL_STATES ? pool_state_name((enum pool_state)state) : NULL;
 }
 
+static const char *
+breaker_name(unsigned state)
+{
+	static const char *const names[] = {
+		[ROLE_BREAKER_CLOSED] = "closed",
+		[ROLE_BREAKER_OPEN] = "open",
+		[ROLE_BREAKER_HALF_OPEN] = "half-open",
+	};
+
+	return state < ROLE_BREAKER_STATES ? names[state] : NULL;
+}
+
 /* clang-format off */
 #define TABLE(name) \
 	const struct record_table state_##name##_table = RECORD_TABLE(name##_keys)
@@ -69,6 +81,7 @@ TABLE(listener);
 static const struct record_key service_keys[] = {
 	NEEDED(TEXT, "name", name),
 	NEEDED(UNSIGNED, "generations", generations),
+	{ RECORD_KEY(RECORD_ENUM, "breaker", OF, breaker), .name_of = breaker_name },
 };
 TABLE(service);
 #undef OF
@@ -138,6 +151,7 @@ static const struct record_key worker_keys[] = {
 #else
 	KEY(UNSIGNED, "failures", failures),
 #endif
+	KEY(UNSIGNED, "barren", barren),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "timed_out", timed_out),

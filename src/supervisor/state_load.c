@@ -144,6 +144,7 @@ load_service(struct loader *loader)
 	}
 	loader->service = service_find_or_add(&loader->supervisor->services, saved.name);
 	loader->service->generations = saved.generations;
+	loader->service->breaker = saved.breaker;
 	loader->pool = NULL;
 	free(saved.name);
 	return NULL;

@@ -35,12 +35,17 @@ show_title(void *owner)
 	struct supervisor *supervisor = owner;
 	static const char *const phases[] = { "", ", draining", ", stopping" };
 	const char *slash = strrchr(supervisor->config_file, '/');
-	unsigned services, workers;
+	unsigned services, workers, open;
+	char breakers[40] = "";
 
 	service_count(&supervisor->services, &services, &workers);
-	setproctitle("-poold: supervisor (%s, %u service%s, %u worker%s%s)",
+	open = service_count_open(&supervisor->services);
+	if (open > 0)
+		snprintf(breakers, sizeof(breakers), ", %u breaker%s open", open,
+		    open == 1 ? "" : "s");
+	setproctitle("-poold: supervisor (%s, %u service%s, %u worker%s%s%s)",
 	    slash != NULL ? slash + 1 : supervisor->config_file, services,
-	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s",
+	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s", breakers,
 	    phases[supervisor->phase]);
 }
 
@@ -322,6 +327,7 @@ supervisor_new(void)
 	supervisor->flush_timer.owner = supervisor;
 	supervisor->title_timer.fn = show_title;
 	supervisor->title_timer.owner = supervisor;
+	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
 	upgrade_init(supervisor);
 	return supervisor;
@@ -399,6 +405,7 @@ clean_up(struct supervisor *supervisor)
 	}
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
+	cgroup_close(&supervisor->cgroups);
 	logs_close(&supervisor->logs);
 	plan_release(supervisor->plan);
 	notify_close(supervisor);

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "common/loop.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/config.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
@@ -43,6 +44,7 @@ struct supervisor {
 	char *program;		/* absolute; what an upgrade executes */
 	struct listeners listeners;
 	struct services services;
+	struct cgroup_root cgroups;
 	struct link link;     /* to the router */
 	struct notify notify; /* NOTIFY_SOCKET of the workers */
 	struct logs logs;

@@ -18,10 +18,12 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/access.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/environment.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trouble.h"
 
 #define YOUNG_NS	(1000 * MS_NS) /* a death before this age counts */
 #define BACK_OFF_MIN_NS (100 * MS_NS)
@@ -249,11 +251,15 @@ fork_worker(struct worker *worker)
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.log_fd = log_fd() };
+	struct limits limits;
 	int control_end;
 
 	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
 	if (spawn.fd_count == -1)
 		return false;
+	limits_init(&limits, &pool->config->limits,
+	    cgroup_fd(&pool->supervisor->cgroups, pool));
+	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid);
 	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
@@ -365,6 +371,21 @@ describe_exit(const siginfo_t *info, char *text, size_t size)
 		    info->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
+/* A limit that could not be set, or that was in the way of exec; else NULL. */
+static char *
+explain_limit(struct worker *worker)
+{
+	const struct spawn_failure *failure = &worker->spawn_failure;
+	const struct config_service *config = worker->pool->config;
+	char *text = limits_explain(failure->step, config, failure->error), *why;
+
+	if (text == NULL)
+		return NULL;
+	why = util_asprintf(": cannot %s", text);
+	free(text);
+	return why;
+}
+
 /* Why it never became ready, as far as can be told; "" if it cannot. */
 static char *
 explain_start(struct worker *worker, const siginfo_t *info)
@@ -375,7 +396,11 @@ explain_start(struct worker *worker, const siginfo_t *info)
 	char *access = NULL, *text;
 
 	if (failure->step[0] != '\0') {
-		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0)
+		text = explain_limit(worker);
+		if (text != NULL)
+			return text;
+		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0 &&
+		    worker->pool->config->limits.chroot[0] == '\0')
 			access = access_explain(path, account->uid, account->gid,
 			    account->groups, account->group_count);
 		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step, path,
@@ -439,6 +464,7 @@ do_bury(struct worker *worker)
 {
 	siginfo_t info = { 0 };
 	uint64_t now_ns = util_now_ns();
+	bool young;
 
 	/* the reason may have arrived together with the exit */
 	if (worker->failure.fd != -1)
@@ -449,8 +475,10 @@ do_bury(struct worker *worker)
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
 	/* old enough: what killed it says nothing about the next one */
-	if (worker->ready_ns != 0 && now_ns - worker->ready_ns >= YOUNG_NS)
+	young = worker->ready_ns == 0 || now_ns - worker->ready_ns < YOUNG_NS;
+	if (!young)
 		worker->failures = 0;
+	trouble_note_end(worker, young);
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
@@ -487,6 +515,7 @@ do_replace(struct worker *worker)
 	}
 	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
+		trouble_tell(worker->pool); /* it may have taken its time */
 		worker_event(worker, WORKER_ON_START);
 		return;
 	}
@@ -495,13 +524,16 @@ do_replace(struct worker *worker)
 	    service_of(worker), worker->slot, (double)back_off_ns(worker) / 1e9,
 	    worker->failures);
 	set_timer(worker, back_off_ns(worker));
+	trouble_tell(worker->pool);
 }
 
 static void
 do_back_off(struct worker *worker)
 {
 	worker->failures++;
+	worker->barren++;
 	set_timer(worker, back_off_ns(worker));
+	trouble_tell(worker->pool);
 	/* last: it may be the end of the pool */
 	pool_worker_failed(worker->pool, "a process could not be started");
 }

@@ -27,6 +27,7 @@ struct worker {
 	uint64_t spawned_ns;
 	uint64_t ready_ns;	/* 0: was not */
 	unsigned failures;	/* deaths in a row while young: the back-off */
+	unsigned barren;	/* of them, those in a row that answered nothing */
 	struct stuck stuck;	/* request_timeout */
 	bool timed_out;		/* killed for request_timeout */
 	bool asked_to_leave;	/* its exit is no failure */

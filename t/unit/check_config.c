@@ -511,6 +511,54 @@ START_TEST(a_route_given_twice_is_an_error)
 {
 	load_bad(LISTEN SERVICE "route = /a/\n", 1,
 	    "t.ini:6: [service a]: the route /a is already that of");
+	config_errors_free(&errors);
+	load_bad(LISTEN SERVICE "route = /w weight=1\nroute = /w weight=2\n", 1,
+	    "t.ini:7: [service a]: the route /w is already that of");
+}
+END_TEST
+
+#define SHARED(weight)                                                  \
+	LISTEN "[service a]\nroute = /a weight=90\ncommand = /bin/sh\n" \
+	       "[service b]\nroute = /a" weight "\ncommand = /bin/sh\n"
+
+START_TEST(a_route_is_shared_when_all_give_a_weight)
+{
+	load_good(SHARED("/ \t weight=10"));
+	ck_assert_int_eq(TAILQ_FIRST(&service("a")->routes)->weight, 90);
+	ck_assert_int_eq(TAILQ_FIRST(&service("b")->routes)->weight, 10);
+	ck_assert_str_eq(TAILQ_FIRST(&service("b")->routes)->prefix, "/a");
+	config_free(config);
+	load_bad(SHARED(""), 1,
+	    "t.ini:7: [service b]: the route /a has no weight and that of "
+	    "[service a] at ");
+	ck_assert(has_error("t.ini:4 has one: to share a route, all its services"));
+	config_errors_free(&errors);
+	load_bad(LISTEN SERVICE "[service b]\nroute = /a weight=3\n"
+				"command = /bin/sh\n",
+	    1,
+	    "t.ini:7: [service b]: the route /a has a weight and that of "
+	    "[service a] at ");
+	ck_assert(has_error("t.ini:4 has none: to share a route, all its services"));
+}
+END_TEST
+
+START_TEST(a_weight_is_a_number_up_to_1000)
+{
+	load_good(SHARED(" weight=1000"));
+	config_free(config);
+	load_bad(SHARED(" weight=1001"), 1,
+	    "t.ini:7: route: weight: 1001 is not between 0 and 1000");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight=-1"), 1,
+	    "t.ini:7: route: weight: '-1' is not a whole number");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight = 1"), 1,
+	    "t.ini:7: route: 'weight = 1': only weight=NUMBER may follow the path");
+	config_errors_free(&errors);
+	load_bad(SHARED(" wait=1"), 1, "t.ini:7: route: 'wait=1': only weight=NUMBER");
+	config_errors_free(&errors);
+	load_bad(SHARED(" weight=1 weight=2"), 1,
+	    "t.ini:7: route: weight: '1 weight=2' is not a whole number");
 }
 END_TEST
 
@@ -520,6 +568,24 @@ START_TEST(workers_and_concurrency_have_a_common_limit)
 	config_free(config);
 	load_bad(LISTEN SERVICE "workers = 17\nconcurrency = 1024\n", 1,
 	    "t.ini:7: [service a]: 17 workers with concurrency 1024");
+}
+END_TEST
+
+START_TEST(only_a_response_from_500_on_is_a_failure)
+{
+	load_good(LISTEN SERVICE "breaker_status = 503\n");
+	config_free(config);
+	load_bad(LISTEN SERVICE "breaker_status = 404\n", 1,
+	    "t.ini:6: [service a]: breaker_status = 404 is neither 0 nor 500 to 599");
+}
+END_TEST
+
+START_TEST(a_breaker_cannot_be_open_for_longer_than_at_most)
+{
+	load_good(LISTEN SERVICE "breaker_time = 60s\n");
+	config_free(config);
+	load_bad(LISTEN SERVICE "breaker_time = 2m\n", 1,
+	    "t.ini:6: [service a]: breaker_time = 2m is more than breaker_max_time = 1m");
 }
 END_TEST
 
@@ -707,7 +773,7 @@ END_TEST
 static const char *const hard =
     "[poold]\npid_file = p.pid\nlog = ${CHECK_LONG}\n" LISTEN
     "[listen two]\naddress = unix:x.sock\n"
-    "[service a]\nroute = /a\nroute = x.org/\n"
+    "[service a]\nroute = /a\nroute = x.org/ weight=7\n"
     "command = sh -c \"echo \\\"a b\\\" \\; '$$x'\" '' 'a\\' \"#b\" ${CHECK_LONG}\n"
     "env.LONG = ${CHECK_LONG}${CHECK_LONG}\nenv.E =\n"
     "env.KEYS = ${CHECK_KEYS}\nenv.SPACES = ${CHECK_SPACES}\n"
@@ -805,6 +871,7 @@ START_TEST(a_dump_keeps_every_value)
 	ck_assert_str_eq(service("a")->argv[3], "");
 	ck_assert_str_eq(service("a")->argv[4], "a\\");
 	ck_assert_str_eq(service("a")->argv[5], "#b");
+	ck_assert_int_eq(TAILQ_LAST(&service("a")->routes, config_routes)->weight, 7);
 	env = TAILQ_FIRST(&service("a")->env);
 	ck_assert_uint_eq(strlen(env->value), 2000);
 	ck_assert_mem_eq(env->value, getenv("CHECK_LONG"), 1000);
@@ -830,8 +897,47 @@ START_TEST(the_text_of_a_service_tells_changes)
 	load_good(LISTEN SERVICE "workers = 3\n");
 	b = config_service_text(config, service("a"));
 	ck_assert_str_ne(a, b);
+	free(b);
+	config_free(config);
+	/* the router alone looks at routes */
+	load_good(LISTEN SERVICE "route = /b weight=3\n");
+	b = config_service_text(config, service("a"));
+	ck_assert_str_eq(a, b);
 	free(a);
 	free(b);
+}
+END_TEST
+
+START_TEST(every_limit_is_dumped_and_tells_a_change)
+{
+	static const char *const lines[] = { "rlimit_as = 64M", "rlimit_nofile = 100",
+		"rlimit_cpu = 10s", "rlimit_core = 0", "rlimit_nproc = unlimited",
+		"nice = -7", "cpu_affinity = 0", "oom_score_adj = -1", "umask = 0077",
+		"cgroup_memory_max = 1G", "cgroup_cpu_max = 150%",
+		"cgroup_pids_max = unlimited" };
+	char *plain, *text, *full;
+
+	load_good(LISTEN SERVICE);
+	plain = config_service_text(config, service("a"));
+	ck_assert_ptr_nonnull(strstr(plain, "\nnice =\n"));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		config_free(config);
+		full = util_asprintf("%s%s\n", LISTEN SERVICE, lines[i]);
+		load_good(full);
+		free(full);
+		text = config_service_text(config, service("a"));
+		ck_assert_str_ne(text, plain);
+		ck_assert_msg(strstr(text, lines[i]) != NULL, "%s", lines[i]);
+		free(text);
+		full = dump_text();
+		config_free(config);
+		load_good(full);
+		free(full);
+		text = config_service_text(config, service("a"));
+		ck_assert_msg(strstr(text, lines[i]) != NULL, "%s, again", lines[i]);
+		free(text);
+	}
+	free(plain);
 }
 END_TEST
 
@@ -948,7 +1054,11 @@ checks_case(void)
 	tcase_add_test(tc, an_inherit_service_owns_its_listener_alone);
 	tcase_add_test(tc, a_route_belongs_to_one_service);
 	tcase_add_test(tc, a_route_given_twice_is_an_error);
+	tcase_add_test(tc, a_route_is_shared_when_all_give_a_weight);
+	tcase_add_test(tc, a_weight_is_a_number_up_to_1000);
 	tcase_add_test(tc, workers_and_concurrency_have_a_common_limit);
+	tcase_add_test(tc, only_a_response_from_500_on_is_a_failure);
+	tcase_add_test(tc, a_breaker_cannot_be_open_for_longer_than_at_most);
 	tcase_add_test(tc, a_command_is_looked_up_beside_the_file_first);
 	tcase_add_test(tc, a_missing_command_names_all_places);
 	tcase_add_test(tc, a_script_needs_its_interpreter);
@@ -970,6 +1080,7 @@ root_case(void)
 	tcase_add_test(tc, a_service_with_a_user_leaves_the_group_of_poold);
 	tcase_add_test(tc, access_looks_at_each_folder_on_the_way);
 	tcase_add_test(tc, a_command_that_its_user_cannot_reach_is_an_error);
+	tcase_add_test(tc, every_limit_is_dumped_and_tells_a_change);
 	tcase_add_test(tc, the_text_of_a_service_has_what_it_inherits);
 	return tc;
 }

@@ -85,6 +85,56 @@ START_TEST(numbers_are_whole_and_in_range)
 }
 END_TEST
 
+START_TEST(numbers_may_be_negative_where_they_may)
+{
+	int64_t n = 7;
+
+	ck_assert(config_value_int("-20", -20, 19, &n, why));
+	ck_assert_int_eq(n, -20);
+	ck_assert(!config_value_int("-21", -20, 19, &n, why));
+	ck_assert(!config_value_int("--1", -20, 19, &n, why));
+	ck_assert(!config_value_int("-", -20, 19, &n, why));
+	ck_assert(!config_value_int("-99999999999999999999", -20, 19, &n, why));
+	ck_assert_int_eq(n, -20);
+}
+END_TEST
+
+START_TEST(percentages_and_octal_numbers_are_read)
+{
+	int64_t n = 7;
+
+	ck_assert(config_value_percent("150%", 1, 200, &n, why));
+	ck_assert_int_eq(n, 150);
+	ck_assert(!config_value_percent("50", 1, 200, &n, why));
+	ck_assert(!config_value_percent("50%%", 1, 200, &n, why));
+	ck_assert(!config_value_percent("0%", 1, 200, &n, why));
+	ck_assert(!config_value_percent("%", 1, 200, &n, why));
+	ck_assert(config_value_octal("0027", 0777, &n, why));
+	ck_assert_int_eq(n, 027);
+	ck_assert(config_value_octal("0", 0777, &n, why));
+	ck_assert(!config_value_octal("", 0777, &n, why));
+	ck_assert(!config_value_octal("8", 0777, &n, why));
+	ck_assert(!config_value_octal("1000", 0777, &n, why));
+	ck_assert(!config_value_octal("77777777777777777777777777", 0777, &n, why));
+}
+END_TEST
+
+START_TEST(cpus_are_numbers_and_ranges)
+{
+	static const char *const bad[] = { "", ",", "1,", ",1", "1-", "-1", "3-1", "1024",
+		"1 2", "a", "0-99999999999999999999", "1--2" };
+	cpu_set_t cpus;
+
+	ck_assert(config_value_cpus("0-1, 3 ,1023", &cpus, why));
+	ck_assert_int_eq(CPU_COUNT(&cpus), 4);
+	ck_assert(CPU_ISSET(0, &cpus) && CPU_ISSET(1, &cpus) && CPU_ISSET(3, &cpus) &&
+	    CPU_ISSET(1023, &cpus));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!config_value_cpus(bad[i], &cpus, why), "%s", bad[i]);
+	ck_assert_int_eq(CPU_COUNT(&cpus), 4);
+}
+END_TEST
+
 START_TEST(booleans_have_six_words)
 {
 	static const char *const yes[] = { "yes", "true", "on", "YES", "On" };
@@ -322,6 +372,9 @@ values_case(void)
 	tcase_add_test(tc, sizes_have_binary_units);
 	tcase_add_test(tc, formatted_numbers_read_back);
 	tcase_add_test(tc, numbers_are_whole_and_in_range);
+	tcase_add_test(tc, numbers_may_be_negative_where_they_may);
+	tcase_add_test(tc, percentages_and_octal_numbers_are_read);
+	tcase_add_test(tc, cpus_are_numbers_and_ranges);
 	tcase_add_test(tc, booleans_have_six_words);
 	tcase_add_test(tc, addresses_of_four_kinds_are_read);
 	tcase_add_test(tc, bad_addresses_are_refused);

@@ -21,8 +21,15 @@ static void
 add(struct route_table *table, uint32_t listener, const char *host, const char *prefix,
     struct generation *generation)
 {
-	route_add(table, listener, host, strlen(host), prefix, strlen(prefix),
+	route_add(table, listener, host, strlen(host), prefix, strlen(prefix), 1,
 	    generation);
+}
+
+static void
+share(struct route_table *table, const char *prefix, uint32_t weight,
+    struct generation *generation)
+{
+	route_add(table, 1, "", 0, prefix, strlen(prefix), weight, generation);
 }
 
 static struct generation *
@@ -113,6 +120,165 @@ START_TEST(many_routes_are_all_found)
 		ck_assert_ptr_eq(find(&table, 1, "", prefix), i % 2 == 0 ? A : B);
 	}
 	route_clear(&table);
+}
+END_TEST
+
+/* The one that is not available, where one is not. */
+static struct generation *ill;
+
+static bool
+is_available(const struct route *route)
+{
+	return route->generation != ill;
+}
+
+/* Who gets so many requests for path, in their order: a letter for each. */
+static const char *
+turns(const struct route_table *table, const char *path, size_t count)
+{
+	static char text[2048];
+
+	ck_assert_uint_lt(count, sizeof(text));
+	for (size_t i = 0; i < count; i++) {
+		struct route *route = route_find(table, 1, "", 0, path, strlen(path));
+		struct generation *whose;
+
+		ck_assert_ptr_nonnull(route);
+		whose = route_choose(route, is_available)->generation;
+		text[i] = whose == A ? 'a' : whose == B ? 'b' : 'c';
+	}
+	text[count] = '\0';
+	return text;
+}
+
+static size_t
+count_of(const char *text, char letter)
+{
+	size_t count = 0;
+
+	for (; *text != '\0'; text++)
+		count += *text == letter;
+	return count;
+}
+
+START_TEST(shared_routes_take_turns_in_proportion)
+{
+	struct route_table table = { 0 };
+
+	ill = NULL;
+	share(&table, "/x", 5, A);
+	share(&table, "/x", 1, B);
+	share(&table, "/x", 1, C);
+	add(&table, 1, "", "/y", B);
+	route_sort(&table);
+	/* spread out, exact, and the same again in the next round */
+	ck_assert_str_eq(turns(&table, "/x", 14), "aabacaaaabacaa");
+	ck_assert_str_eq(turns(&table, "/y", 3), "bbb");
+	route_clear(&table);
+}
+END_TEST
+
+START_TEST(shares_are_exact_in_every_round)
+{
+	struct route_table table = { 0 };
+	uint32_t weights[3];
+
+	ill = NULL;
+	for (unsigned seed = 1; seed <= 200; seed++) {
+		size_t total = 0;
+
+		for (unsigned i = 0; i < 3; i++)
+			total += weights[i] = seed * (7 * i + 3) % (i * 97 + 11);
+		share(&table, "/x", weights[0], A);
+		share(&table, "/x", weights[1], B);
+		share(&table, "/x", weights[2], C);
+		route_sort(&table);
+		for (unsigned round = 0; total > 0 && round < 2; round++) {
+			const char *text = turns(&table, "/x", total);
+
+			ck_assert_uint_eq(count_of(text, 'a'), weights[0]);
+			ck_assert_uint_eq(count_of(text, 'b'), weights[1]);
+			ck_assert_uint_eq(count_of(text, 'c'), weights[2]);
+		}
+		route_clear(&table);
+	}
+}
+END_TEST
+
+START_TEST(a_share_that_is_not_available_is_passed_over)
+{
+	struct route_table table = { 0 };
+	const char *text;
+
+	share(&table, "/x", 9, A);
+	share(&table, "/x", 1, B);
+	route_sort(&table);
+	ill = A;
+	ck_assert_str_eq(turns(&table, "/x", 3), "bbb");
+	ill = B;
+	ck_assert_str_eq(turns(&table, "/x", 3), "aaa");
+	/* what was missed is not made up for */
+	ill = NULL;
+	text = turns(&table, "/x", 10);
+	ck_assert_uint_eq(count_of(text, 'b'), 1);
+	route_clear(&table);
+	/* where none is available they take turns as always */
+	share(&table, "/x", 3, A);
+	share(&table, "/x", 1, A);
+	ill = A;
+	route_sort(&table);
+	ck_assert_str_eq(turns(&table, "/x", 4), "aaaa");
+	ck_assert_int_eq(table.routes[0].due, 0);
+	ck_assert_int_eq(table.routes[1].due, 0);
+	route_clear(&table);
+	ill = NULL;
+}
+END_TEST
+
+START_TEST(a_weight_of_zero_is_as_good_as_no_route)
+{
+	struct route_table table = { 0 };
+
+	ill = NULL;
+	share(&table, "/", 1, C);
+	share(&table, "/x", 0, A);
+	share(&table, "/x", 3, B);
+	share(&table, "/y", 0, A);
+	share(&table, "/y", 0, B);
+	route_sort(&table);
+	ck_assert_str_eq(turns(&table, "/x", 5), "bbbbb");
+	ck_assert_str_eq(turns(&table, "/y", 2), "cc");
+	/* not even when nobody else can serve */
+	ill = B;
+	ck_assert_str_eq(turns(&table, "/x", 2), "bb");
+	route_clear(&table);
+	ill = NULL;
+}
+END_TEST
+
+START_TEST(a_new_table_with_the_same_weights_goes_on_in_its_turns)
+{
+	struct route_table old = { 0 }, fresh = { 0 };
+
+	ill = NULL;
+	share(&old, "/x", 3, A);
+	share(&old, "/x", 1, B);
+	share(&old, "/z", 1, A);
+	share(&old, "/z", 1, B);
+	route_sort(&old);
+	ck_assert_str_eq(turns(&old, "/x", 2), "aa");
+	ck_assert_str_eq(turns(&old, "/z", 1), "a");
+	share(&fresh, "/aaaa", 1, C);
+	share(&fresh, "/z", 2, A); /* changed: begins anew */
+	share(&fresh, "/z", 1, B);
+	share(&fresh, "/x", 3, C); /* by another generation */
+	share(&fresh, "/x", 1, B);
+	route_sort(&fresh);
+	route_resume(&fresh, &old);
+	route_clear(&old);
+	ck_assert_str_eq(turns(&fresh, "/x", 6), "bcccbc");
+	ck_assert_str_eq(turns(&fresh, "/z", 3), "aba");
+	route_clear(&fresh);
 }
 END_TEST
 
@@ -223,17 +389,24 @@ START_TEST(a_refusal_is_a_problem_and_says_how_it_ends)
 	char buf[REPLY_MAX + 1];
 	size_t len;
 
-	len = reply_format(buf, 404, "no service has this path", false, true, false);
+	len = reply_format(buf,
+	    &(struct reply){ .status = 404,
+		.detail = "no service has this path",
+		.keep = true });
 	buf[len] = '\0';
 	ck_assert_int_eq(strncmp(buf, "HTTP/1.1 404 Not Found\r\n", 24), 0);
 	ck_assert_ptr_nonnull(strstr(buf, "application/problem+json"));
 	ck_assert_ptr_nonnull(strstr(buf, "\"status\":404"));
 	ck_assert_ptr_null(strstr(buf, "Connection: close"));
-	len = reply_format(buf, 503, "full", true, false, false);
+	len = reply_format(buf,
+	    &(struct reply){ .status = 503, .detail = "full", .is_head = true });
 	buf[len] = '\0';
-	ck_assert_ptr_nonnull(strstr(buf, "Retry-After: "));
+	ck_assert_ptr_nonnull(strstr(buf, "Retry-After: 1\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf, "Connection: close"));
 	ck_assert_str_eq(buf + len - 4, "\r\n\r\n"); /* HEAD: no body */
+	len = reply_format(buf, &(struct reply){ .status = 503, .retry_after_s = 17 });
+	buf[len] = '\0';
+	ck_assert_ptr_nonnull(strstr(buf, "Retry-After: 17\r\n"));
 }
 END_TEST
 
@@ -250,6 +423,11 @@ main(void)
 	tcase_add_test(tc, routes_of_a_host_come_before_routes_of_any_host);
 	tcase_add_test(tc, a_route_belongs_to_its_listener);
 	tcase_add_test(tc, many_routes_are_all_found);
+	tcase_add_test(tc, shared_routes_take_turns_in_proportion);
+	tcase_add_test(tc, shares_are_exact_in_every_round);
+	tcase_add_test(tc, a_share_that_is_not_available_is_passed_over);
+	tcase_add_test(tc, a_weight_of_zero_is_as_good_as_no_route);
+	tcase_add_test(tc, a_new_table_with_the_same_weights_goes_on_in_its_turns);
 	tcase_add_test(tc, a_lease_carries_the_index_of_the_head);
 	tcase_add_test(tc, only_safe_requests_without_a_body_may_be_replayed);
 	tcase_add_test(tc, the_request_id_is_the_trace_id_of_a_valid_traceparent);

@@ -111,10 +111,13 @@ answer_method(struct poold_request *req, const char *also)
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
 	    (also != NULL && strcmp(method, also) == 0))
 		return false;
-	snprintf(allow, sizeof(allow), "GET, HEAD%s%s", also ? ", " : "",
+	snprintf(allow, sizeof(allow), "GET, HEAD%s%s, OPTIONS", also ? ", " : "",
 	    also ? also : "");
 	(void)poold_set_header(req, "Allow", allow);
-	answer_problem(req, 405, NULL, "%.32s is not possible here, only %s", method,
-	    allow);
+	if (strcmp(method, "OPTIONS") == 0)
+		(void)poold_respond(req, 204, NULL, NULL, 0);
+	else
+		answer_problem(req, 405, NULL, "%.32s is not possible here, only %s",
+		    method, allow);
 	return true;
 }

@@ -22,7 +22,9 @@ void answer_problem(struct poold_request *req, int status, const char *parameter
 
 /*
  * Answers a method that is not GET or HEAD, nor the one named also (NULL:
- * none), with 405 and Allow, and returns true; false means: go on.
+ * none), and returns true; false means: go on.  Allow says which methods there
+ * are; OPTIONS, by which balancers find out whether a server is up, gets 204,
+ * and every other method 405.
  */
 bool answer_method(struct poold_request *req, const char *also);
 

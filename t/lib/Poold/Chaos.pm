@@ -16,20 +16,23 @@ my $LEDGER_BYTES = 64 << 20; # one for each id; holes cost nothing
 # the supervisor takes its time to replace the next: only older ones are killed.
 my $OLD_ENOUGH = 1.05;
 
-# workers; retries; ini: more lines of the service; idle: connections in all.
-# The service chaos is started anew by a reload after touch(), the service
-# still never is.
+# workers; retries; broken: how many percent of the reloads find a broken file;
+# ini: more lines of the service.
+# The service chaos is started anew by a reload after touch(), the services
+# still and unread never are.
 sub new {
 	my ($class, %args) = @_;
-	my $self = bless { workers => 4, retries => 20, ini => '', round => 0,
-		born => {}, first_id => 1, %args }, $class;
+	my $self = bless { workers => 4, retries => 20, broken => 10, ini => '',
+		round => 0, born => {}, first_id => 1, %args }, $class;
 	my $poold = $self->{poold} = Poold::Test::new_poold($self->config);
 	my $program = Poold::Test::builddir() . '/bench/chaos-worker';
 	Poold::Test::copy_program($program, "$poold->{bin}/chaos-worker");
 	open(my $fh, '>', "$poold->{dir}/executions") or die "executions: $!";
 	truncate $fh, $LEDGER_BYTES or die "executions: $!";
 	chmod 0666, "$poold->{dir}/executions";
-	$poold->{keep} = qr/^executions$/;
+	$poold->{keep} = qr/^executions$|^unread\//;
+	mkdir "$poold->{dir}/unread";
+	chmod 0777, "$poold->{dir}/unread";
 	$self->touch;
 	$poold->start;
 	return $self;
@@ -55,6 +58,12 @@ env.CHAOS_LEDGER = \@dir\@/executions
 watch = touched
 $self->{ini}
 
+[service unread]
+route = /unread
+command = \@bin\@/raw
+env.RAW_DIR = \@dir\@/unread
+workers = 2
+
 [service still]
 route = /still
 command = \@bin\@/chaos-worker
@@ -74,29 +83,39 @@ sub touch {
 # --- the ledger
 
 # Starts a client.  Options as those of bench/ledger, by their letters; x is a
-# list.  Ids of clients of one Chaos never meet.
+# list.  Ids of clients of one Chaos never meet: ids is how many it may need.
 sub ledger {
 	my ($self, %o) = @_;
 	my $target = delete $o{target} // '/chaos';
 	my @more = map { ('-x', $_) } @{ delete $o{x} // [] };
+	my $first = $self->{first_id};
+	$self->{first_id} += delete $o{ids} // $o{n} // (10 << 20);
+	return $self->client('ledger', '-e', "$self->{poold}{dir}/executions",
+	    '-o', $first, (map { ("-$_", $o{$_}) } sort keys %o), @more, $target);
+}
+
+# Starts slow clients.  Options as those of bench/holder.
+sub holder {
+	my ($self, %o) = @_;
+	return $self->client('holder', (map { ("-$_", $o{$_}) } sort keys %o), '/chaos');
+}
+
+sub client {
+	my ($self, $program, @args) = @_;
 	my $poold = $self->{poold};
 	pipe(my $read, my $write) or die "pipe: $!";
-	my $first = $self->{first_id};
-	$self->{first_id} += $o{n} // (10 << 20);
-	my $errors = "$poold->{run}/ledger-$first";
+	my $errors = "$poold->{run}/$program-" . ++$self->{clients};
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {
 		open(STDOUT, '>&', $write);
 		open(STDERR, '>', $errors);
-		exec Poold::Test::builddir() . '/bench/ledger', '-p', $poold->port,
-		    '-e', "$poold->{dir}/executions", '-o', $first,
-		    (map { ("-$_", $o{$_}) } sort keys %o), @more, $target
+		exec Poold::Test::builddir() . "/bench/$program", '-p', $poold->port, @args
 		    or POSIX::_exit(127);
 	}
 	close $write;
 	my $ledger = { pid => $pid, read => $read, errors => $errors };
 	$self->{ledgers}{$pid} = $ledger;
-	<$read>; # "began": idle connections are there
+	<$read>; # "began": those that idle or are slow are there
 	return $ledger;
 }
 
@@ -184,6 +203,18 @@ sub kill_worker {
 	}
 }
 
+# A request whose worker dies before it has read anything of it, while another is
+# there.  Returns the status.
+sub die_unread {
+	my ($self) = @_;
+	my $poold = $self->{poold};
+	my $name = 'f' . ++$self->{unread};
+	my $leave = "$poold->{dir}/unread/$name"; # to die once
+	Poold::Test::wait_until(sub { $poold->programs('raw') == 2 }, 40);
+	open(my $fh, '>', $leave) or die "$leave: $!";
+	return $poold->post("/unread/own/0/$name", 'x' x 1000)->status;
+}
+
 sub kill_router {
 	my ($self) = @_;
 	my $old = $self->{poold}->router or return 0;
@@ -194,15 +225,21 @@ sub kill_router {
 	}, 10);
 }
 
-# Stops a worker for a while.
+# Stops a worker for a while, or until it is gone: one that had a request is
+# killed past request_timeout.  Returns whether it was.
 sub stop_worker {
 	my ($self, $seconds) = @_;
 	my %age = $self->ages;
-	my @pids = keys %age or return;
+	my @pids = keys %age or return 0;
 	my $victim = $pids[ rand @pids ];
+	my $start = (stat_of($victim) // return 0)->{start};
+	my $same = sub { my $stat = stat_of($victim); $stat && $stat->{start} == $start };
+	my $end = time + $seconds;
 	signal_to 'STOP', $victim;
-	sleep $seconds;
+	sleep 0.01 while time < $end && $same->();
+	return 1 if !$same->();
 	signal_to 'CONT', $victim;
+	return 0;
 }
 
 sub log_count {
@@ -211,19 +248,20 @@ sub log_count {
 	return $count;
 }
 
-# The n-th of many reloads: each third has something new, each tenth is broken,
-# and each seventh is asked for while the one before may be under way.  Returns
-# whether it came to its end, if that was waited for.
+# The n-th of many reloads: each third has something new, each tenth (see new)
+# is broken, and each seventh is asked for while the one before may be under way.
+# Returns whether it came to its end, if that was waited for; nowait: only for
+# that of a broken one.
 sub hup {
-	my ($self, $n) = @_;
+	my ($self, $n, %o) = @_;
 	my $poold = $self->{poold};
-	my $broken = $n % 10 == 0;
+	my $broken = int($n * $self->{broken} / 100) > int(($n - 1) * $self->{broken} / 100);
 	$self->touch if $n % 3 == 0;
 	$poold->write_config($self->config . "\n[nonsense\n") if $broken;
 	my $mark = $poold->log_size;
 	signal_to 'HUP', $poold->pid;
 	# what it finds depends on when it looks: only in turn can one be sure
-	return 1 if !$broken && $n % 7 == 0;
+	return 1 if !$broken && ($n % 7 == 0 || $o{nowait});
 	my $ended = Poold::Test::wait_until(sub {
 		my $log = $poold->log_text($mark);
 		return $broken ? $log =~ /reload failed/ : $log =~ /reload done/;
@@ -258,8 +296,21 @@ sub upgrade {
 
 # --- what it costs
 
-# Descriptors, memory (KiB) and number of processes by role.  Meant for quiet
-# moments.
+# What the router has used: sleeps (each is a wait that ended), cpu_ns, and what
+# it holds: rss (KiB), fds.
+sub router_use {
+	my ($self) = @_;
+	my $pid = $self->{poold}->router;
+	my $status = Poold::Proc::status_of($pid) // {};
+	my ($cpu_ns) = split ' ', Poold::Proc::slurp("/proc/$pid/schedstat") // 0;
+	return { sleeps => $status->{voluntary_ctxt_switches} // 0, cpu_ns => $cpu_ns,
+		rss => ($status->{VmRSS} // 0) =~ s/\D//gr,
+		fds => scalar keys %{ Poold::Proc::fds($pid) // {} } };
+}
+
+# Descriptors, memory and number of processes by role.  own is what they have
+# written to (RssAnon, KiB): the whole has in it what they touched of the shared
+# file of executions.  Meant for quiet moments.
 sub sample {
 	my ($self) = @_;
 	my %family = ($self->{poold}->pid => 'poold: supervisor', $self->family);
@@ -272,7 +323,7 @@ sub sample {
 		    =~ /^Pss:\s+(\d+)/m;
 		$sample{$role}{processes}++;
 		$sample{$role}{fds} += keys %$fds;
-		$sample{$role}{rss} += ($status->{VmRSS} // 0) =~ s/\D//gr;
+		$sample{$role}{own} += ($status->{RssAnon} // 0) =~ s/\D//gr;
 		$sample{$role}{pss} += $pss // 0;
 	}
 	return \%sample;

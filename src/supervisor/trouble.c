@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/trouble.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "common/lease.h"
+#include "common/log.h"
+#include "common/util.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/worker.h"
+
+/* Processes of a slot in a row that answered nothing; and young deaths in a row,
+ * answers or not: by then it is not started for more than a second. */
+#define BARREN_MAX   3
+#define FAILURES_MAX 6
+
+/* What the worker says of itself; it can only deceive about itself. */
+static bool
+has_answered(const struct worker *worker)
+{
+	const struct lease_board *board = &worker->pool->board;
+
+	return worker->ready_ns != 0 &&
+	    atomic_load(&lease_worker_at(board, worker->slot)->requests) > 0;
+}
+
+void
+trouble_note_end(struct worker *worker, bool young)
+{
+	bool late = worker->ready_ns == 0 && worker->killed_for != NULL;
+
+	if (!pool_is_leased(worker->pool))
+		return;
+	if (!young || has_answered(worker))
+		worker->barren = 0;
+	else if (late && !worker->asked_to_leave)
+		worker->barren = BARREN_MAX; /* that took long enough */
+	else if (!worker->timed_out)
+		worker->barren++;
+}
+
+/* Nothing good is to be expected of the slot soon.  One that runs or is being
+ * started for the first times is not hopeless. */
+static bool
+is_hopeless(const struct worker *worker)
+{
+	if (worker_is_going(worker))
+		return false;
+	return worker->barren >= BARREN_MAX ||
+	    (worker->state == WORKER_WAITING && worker->failures >= FAILURES_MAX);
+}
+
+/* When the first of the pool's workers is started, or was just now. */
+static uint64_t
+next_start_ns(const struct pool *pool)
+{
+	uint64_t now_ns = util_now_ns(), start_ns = UINT64_MAX;
+
+	for (uint32_t i = 0; i < pool->worker_count; i++) {
+		const struct worker *worker = &pool->workers[i];
+		uint64_t ns = now_ns;
+
+		if (worker->state == WORKER_EMPTY)
+			continue;
+		if (worker->state == WORKER_WAITING && loop_timer_is_set(&worker->timer))
+			ns = worker->timer.deadline_ns;
+		if (ns < start_ns)
+			start_ns = ns;
+	}
+	return start_ns;
+}
+
+void
+trouble_tell(struct pool *pool)
+{
+	struct role_trouble role = { .type = ROLE_TROUBLE, .generation = pool->id };
+
+	if (!pool_is_leased(pool))
+		return;
+	for (uint32_t i = 0; i < pool->worker_count; i++) {
+		const struct worker *worker = &pool->workers[i];
+
+		if (worker->state == WORKER_EMPTY)
+			continue; /* nobody is wanted there */
+		if (!is_hopeless(worker))
+			return;
+		if (worker->failures > role.failures)
+			role.failures = worker->failures;
+	}
+	if (role.failures == 0)
+		return;
+	role.start_ns = next_start_ns(pool);
+	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
+}
+
+/* --- what the breakers do ---------------------------------------------- */
+
+static void
+format_why(const struct role_breaker *role, char *text, size_t size)
+{
+	double seconds = (double)role->time_ns / 1e9;
+
+	switch ((enum role_breaker_why)role->why) {
+	case ROLE_BREAKER_RATE:
+		snprintf(text, size, "%u of %u requests failed; all get 503 for %.1f s",
+		    role->failed, role->requests, seconds);
+		break;
+	case ROLE_BREAKER_TRIAL:
+		snprintf(text, size, "a trial request failed; all get 503 for %.1f s",
+		    seconds);
+		break;
+	case ROLE_BREAKER_DOWN:
+		snprintf(text, size,
+		    "no worker is ready, and one failed %u times in a row; all "
+		    "requests get 503 until one is ready",
+		    role->failures);
+		break;
+	case ROLE_BREAKER_TIME:
+		snprintf(text, size, "%u request%s at a time may try", role->trials,
+		    role->trials == 1 ? "" : "s");
+		break;
+	case ROLE_BREAKER_READY:
+		snprintf(text, size, "a worker is ready; %u request%s at a time may try",
+		    role->trials, role->trials == 1 ? "" : "s");
+		break;
+	case ROLE_BREAKER_PASSED:
+		snprintf(text, size, "%u trial request%s ended well", role->trials,
+		    role->trials == 1 ? "" : "s");
+		break;
+	case ROLE_BREAKER_FRESH:
+	case ROLE_BREAKER_WHYS:
+		snprintf(text, size, "another generation serves");
+		break;
+	}
+}
+
+void
+trouble_on_breaker(struct supervisor *supervisor, const struct role_breaker *role)
+{
+	static const char *const names[] = { "closed", "open", "half-open" };
+	struct role_breaker copy = *role;
+	struct service *service;
+	char why[160];
+
+	copy.service[sizeof(copy.service) - 1] = '\0';
+	service = service_find(&supervisor->services, copy.service);
+	if (service == NULL || copy.state >= ROLE_BREAKER_STATES ||
+	    copy.why >= ROLE_BREAKER_WHYS)
+		return;
+	service->breaker = copy.state;
+	format_why(&copy, why, sizeof(why));
+	if (copy.state == ROLE_BREAKER_OPEN)
+		log_warn("service %s: the circuit breaker is open: %s", service->name,
+		    why);
+	else
+		log_info("service %s: the circuit breaker is %s: %s", service->name,
+		    names[copy.state], why);
+	supervisor_title_touch(supervisor);
+}
+
+void
+trouble_forget_breakers(struct supervisor *supervisor)
+{
+	struct service *service;
+
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		service->breaker = ROLE_BREAKER_CLOSED;
+}
