@@ -281,6 +281,8 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 			qr/exited with status 1 in a dry run/ ],
 		[ 'that cannot read the state', sub { install(built('t/far')) },
 			qr/the state of poold 0\.1\.0 has format 1, this poold reads format 99/ ],
+		[ 'that says nothing', sub { install_script("#!/bin/sh\nexec sleep 60\n") },
+			qr/gave no answer in a dry run within 10 s/ ],
 		[ 'that is not there', sub { unlink $poold->{poold} or die "unlink: $!" },
 			qr/cannot be started: exec: No such file/ ],
 	);
@@ -320,6 +322,50 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 	is("@{ $result->{failures} }", '', 'no request failed');
 	$idle->close;
 	is(at_rest(), "@before", 'nothing is left open');
+}
+
+# what is known of services
+{
+	my $other = poold(<<'INI');
+[listen main]
+address = 127.0.0.1:@port@
+
+[listen own]
+address = 127.0.0.1:@port2@
+
+[service bad]
+listen = main
+route = /bad
+command = @bin@/echo
+breaker_status = 500
+breaker_requests = 10
+breaker_time = 1m
+
+[service asleep]
+listen = main
+route = /asleep
+command = @bin@/echo
+scaling = ondemand
+workers_max = 2
+
+[service knock]
+listen = own
+mode = inherit
+command = @bin@/echo
+scaling = ondemand
+workers_max = 2
+INI
+	$other->get('/bad?status=500') for 1 .. 12;
+	is($other->get('/bad')->status, 503, 'a circuit breaker is open');
+	signal_to 'USR2', $other->pid;
+	ok($other->wait_log(qr/took \d+ connections/, 10), '... before an upgrade');
+	my $r = $other->get('/bad');
+	is($r->status, 503, '... and after it');
+	cmp_ok($r->header('retry-after') // 0, '>', 10, '... for the rest of its time');
+	like(title($other->pid), qr/1 breaker open/, '... which the title shows');
+	is($other->get('/asleep')->status, 200, 'a service without workers gets one');
+	is($other->get('/x', client => { listener => 2 })->status, 200,
+	    '... and so does one that accepts for itself');
 }
 
 # without a router

@@ -78,6 +78,7 @@ send_bytes(struct handover *handover, const char *bytes, size_t len, const int *
 		MSG_DONTWAIT) == -1)
 		if (!wait_to_send(handover, errno))
 			handover->failed = true;
+	handover->deadline_ns = util_now_ns() + HANDOVER_TIMEOUT_NS;
 	record_restart(&handover->writer);
 }
 
@@ -309,7 +310,8 @@ end(struct handover *handover)
 
 /*
  * This waits, and that is its meaning: while another router learns what there
- * is, nothing may change.  It waits for two seconds at the most.
+ * is, nothing may change.  It waits for a router that does nothing
+ * for two seconds at the most.
  */
 static void
 give(struct handover *handover)

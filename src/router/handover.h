@@ -35,7 +35,7 @@ struct router;
 #ifndef HANDOVER_PROTOCOL /* tests build another */
 #define HANDOVER_PROTOCOL 1
 #endif
-#define HANDOVER_TIMEOUT_NS (2000 * MS_NS)
+#define HANDOVER_TIMEOUT_NS (2000 * MS_NS) /* without any progress */
 
 /* What stands in [connection] beside the connection's own members. */
 struct handed_connection {

@@ -55,6 +55,13 @@ end(struct takeover *takeover)
 	free(takeover);
 }
 
+static void
+set_timer(struct takeover *takeover)
+{
+	loop_timer_set(&takeover->router->loop, &takeover->timer,
+	    util_now_ns() + 2 * HANDOVER_TIMEOUT_NS);
+}
+
 /* The old router goes on; the supervisor starts another one of us. */
 static void
 fail(struct takeover *takeover, const char *why)
@@ -492,6 +499,7 @@ on_event(void *owner, uint32_t events)
 	struct takeover *takeover = owner;
 
 	(void)events;
+	set_timer(takeover); /* as long as something comes */
 	for (int i = 0; i < BURST; i++)
 		if (!receive_one(takeover))
 			break;
@@ -515,8 +523,7 @@ takeover_begin(struct router *router, int sock)
 	takeover->timer.owner = takeover;
 	router->takeover = takeover;
 	channel_pause(&router->supervisor);
-	loop_timer_set(&router->loop, &takeover->timer,
-	    util_now_ns() + 2 * HANDOVER_TIMEOUT_NS);
+	set_timer(takeover);
 	if (loop_io_add(&router->loop, &takeover->io, EPOLLIN) == -1)
 		fail(takeover, strerror(errno));
 	else
