@@ -424,6 +424,11 @@ route = /
 command = @bin@/echo
 workers = 1
 INI
+	# installed as a link, found in PATH
+	rename "$other->{bin}/poold", "$other->{bin}/poold.1" or die "rename: $!";
+	symlink 'poold.1', "$other->{bin}/poold" or die "symlink: $!";
+	Poold::Test::copy_program(built('t/next'), "$other->{bin}/poold.2");
+	$other->{env}{PATH} = "$other->{bin}:$ENV{PATH}";
 	my ($status) = $other->run('-c', $other->{ini}, '-D');
 	is($status, 0, 'poold begins in the background');
 	$other->{pid} = 0 + (Poold::Proc::slurp("$other->{run}/pid") // 0);
@@ -431,8 +436,11 @@ INI
 	my $client = $other->client;
 	my $before = $client->get('/')->json;
 	$other->remember;
+	symlink 'poold.2', "$other->{bin}/poold.new" or die "symlink: $!";
+	rename "$other->{bin}/poold.new", "$other->{bin}/poold" or die "rename: $!";
 	signal_to 'USR2', $other->{pid};
 	ok($other->wait_log(qr/took 1 connections/, 10), '... is upgraded');
+	like($other->log_text, qr/poold 999-next goes on/, '... to where the link leads now');
 	my $after = $client->get('/')->json;
 	is($after->{pid}, $before->{pid}, '... keeps workers and connections');
 	is(Poold::Proc::slurp("$other->{run}/pid"), $other->{pid}, '... and its pid file');

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/log.h"
 #include "common/util.h"
 #include "router/access_log.h"
 #include "router/body.h"
@@ -26,12 +25,6 @@
 #define LINGER_MAX	  (64 * 1024)	/* bytes discarded, then no more are read */
 #define WATCH_AFTER_NS	  (5 * MS_NS)	/* waiting: then hear of a reset */
 #define DRAIN_LINGER_NS	  (500 * MS_NS) /* idle when the router drains */
-
-#define TCP_READ (EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)
-/* No events but errors: a waiting client that resets is heard of. */
-#define TCP_WATCH EPOLLONESHOT
-/* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
-#define UNIX_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 /* Timers move lazily: one that fires early is set again. */
 void
@@ -111,7 +104,7 @@ connection_close(struct connection *connection)
 static void
 arm(struct connection *connection, uint32_t tcp_events)
 {
-	uint32_t events = connection->is_unix ? UNIX_READ : tcp_events;
+	uint32_t events = connection->is_unix ? CONNECTION_UNIX_READ : tcp_events;
 
 	loop_io_change(&connection->router->loop, &connection->io, events);
 }
@@ -119,7 +112,7 @@ arm(struct connection *connection, uint32_t tcp_events)
 void
 connection_await_input(struct connection *connection)
 {
-	arm(connection, TCP_READ);
+	arm(connection, CONNECTION_TCP_READ);
 }
 
 void
@@ -147,7 +140,7 @@ discard(struct connection *connection)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == EAGAIN) {
-			arm(connection, TCP_READ);
+			arm(connection, CONNECTION_TCP_READ);
 			return;
 		}
 		if (n <= 0) {
@@ -184,7 +177,7 @@ read_next(struct connection *connection)
 	connection_set_deadline(connection,
 	    connection->router->loop.now_ns +
 		connection->listener->settings.keepalive_timeout_ns);
-	arm(connection, TCP_READ);
+	arm(connection, CONNECTION_TCP_READ);
 }
 
 bool
@@ -343,7 +336,7 @@ queue_timed_out(struct connection *connection)
 	struct request *request = connection->request;
 
 	if (connection->router->loop.now_ns < connection->wait_until_ns) {
-		arm(connection, TCP_WATCH);
+		arm(connection, CONNECTION_TCP_WATCH);
 		connection_set_deadline(connection, connection->wait_until_ns);
 		return;
 	}
@@ -414,9 +407,9 @@ connection_is_welcome(struct connection *connection)
 	return false;
 }
 
-static void
-init(struct connection *connection, struct router *router, struct listener *listener,
-    int fd)
+void
+connection_init(struct connection *connection, struct router *router,
+    struct listener *listener, int fd)
 {
 	connection->router = router;
 	connection->listener = listener;
@@ -453,63 +446,19 @@ connection_new(struct router *router, struct listener *listener, int fd,
 		free(connection);
 		return NULL;
 	}
-	init(connection, router, listener, fd);
+	connection_init(connection, router, listener, fd);
 	read_local_address(connection);
 	router->stats.accepted++;
 	set_idle(connection, true);
 	connection_set_deadline(connection,
 	    router->loop.now_ns + listener->settings.keepalive_timeout_ns);
 	if (loop_io_add(&router->loop, &connection->io,
-		connection->is_unix ? UNIX_READ : TCP_READ) == -1) {
+		connection->is_unix ? CONNECTION_UNIX_READ : CONNECTION_TCP_READ) == -1) {
 		connection_close(connection);
 		return NULL;
 	}
 	router_title_touch(router);
 	return connection;
-}
-
-struct connection *
-connection_taken(struct router *router, struct listener *listener, int fd,
-    const struct connection *saved)
-{
-	struct connection *connection = calloc(1, sizeof(*connection));
-
-	if (connection == NULL)
-		return NULL;
-	*connection = *saved;
-	init(connection, router, listener, fd);
-	if (saved->is_idle)
-		TAILQ_INSERT_TAIL(&router->idle, connection, idle_entry);
-	if (router->max_per_address > 0 && !connection->is_unix &&
-	    !connection->proxy_pending)
-		connection->address = address_enter(&router->addresses,
-		    &connection->client, UINT32_MAX);
-	return connection;
-}
-
-void
-connection_activate(struct connection *connection)
-{
-	static const uint32_t tcp[] = {
-		[CONNECTION_READING] = TCP_READ,
-		[CONNECTION_BODY] = TCP_READ,
-		[CONNECTION_WAITING] = TCP_WATCH,
-		[CONNECTION_LEASED] = TCP_WATCH,
-		[CONNECTION_SENDING] = EPOLLOUT | EPOLLONESHOT,
-		[CONNECTION_LINGER] = TCP_READ,
-	};
-	uint32_t events = tcp[connection->state];
-
-	if (connection->is_unix) {
-		events = connection->state == CONNECTION_SENDING ? EPOLLOUT | EPOLLET :
-								   UNIX_READ;
-		/* what is there is reported anew, and must count as progress */
-		connection->peeked = 0;
-	}
-	connection->peeks = 0;
-	connection_set_deadline(connection, connection->deadline_ns);
-	if (loop_io_add(&connection->router->loop, &connection->io, events) == -1)
-		log_error("a connection is lost: %s", strerror(errno));
 }
 
 void

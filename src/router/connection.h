@@ -114,6 +114,16 @@ void connection_drain(struct connection *connection);
  * false when none is idle. */
 bool connection_evict(struct router *router);
 
+/* For connection_take.c: what all have in common, and the events that a
+ * connection waits for. */
+void connection_init(struct connection *connection, struct router *router,
+    struct listener *listener, int fd);
+#define CONNECTION_TCP_READ (EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)
+/* No events but errors: a waiting client that resets is heard of. */
+#define CONNECTION_TCP_WATCH EPOLLONESHOT
+/* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
+#define CONNECTION_UNIX_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
 /* For head.c and body.c: */
 
 /* Closes at once, without a word. */

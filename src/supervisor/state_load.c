@@ -79,7 +79,6 @@ load_head(struct loader *loader)
 	struct config *config;
 	char *why;
 
-	head->log_fd = head->pid_fd = head->router_channel = -1;
 	if (!get(loader, &state_head_table, head, &why))
 		return why;
 	if (head->format != STATE_FORMAT)
@@ -318,6 +317,7 @@ state_load(struct supervisor *supervisor, char *text, size_t len, struct state_h
 	char *why = NULL;
 
 	memset(head, 0, sizeof(*head));
+	head->log_fd = head->pid_fd = head->router_channel = -1;
 	record_open(&loader.reader, text, len);
 	while (why == NULL && record_next(&loader.reader, &loader.record, &why))
 		why = load_section(&loader);

@@ -482,8 +482,7 @@ load_state(struct supervisor *supervisor, int fd, struct state_head *head,
 	size_t len = 0;
 	char *text = read_state(fd, &len), *why;
 
-	memset(head, 0, sizeof(*head));
-	memset(fds, 0, sizeof(*fds));
+	head->log_fd = -1;
 	if (text == NULL)
 		return util_asprintf("its state cannot be read: %s", strerror(errno));
 	why = state_load(supervisor, text, len, head, fds);
@@ -501,8 +500,6 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
     const struct record_fds *fds)
 {
 	spawn_set_fd_limit(head->fd_limit);
-	if (head->log_fd != -1)
-		log_replace(head->log_fd);
 	if (open_loop(supervisor) != 0 || !state_adopt(supervisor, fds))
 		return EX_OSERR;
 	if (head->pid_fd != -1)
@@ -532,6 +529,8 @@ supervisor_upgraded(int state_fd)
 	log_open("supervisor", STDERR_FILENO);
 	spawn_raise_fd_limit();
 	why = load_state(supervisor, state_fd, &head, &fds);
+	if (head.log_fd != -1)
+		log_replace(head.log_fd);
 	if (why != NULL) {
 		/* a dry run has read it just before */
 		log_error("cannot go on in the place of the old version: %s", why);
