@@ -39,6 +39,12 @@ route = /plain
 command = @bin@/echo
 workers = 4
 
+[service brief]
+route = /brief
+command = @bin@/echo
+workers = 1
+queue_timeout = 300ms
+
 [service poison]
 route = /poison
 command = @bin@/echo
@@ -204,6 +210,19 @@ ok(wait_until(sub {
 }, 20), 'workers that die of every request open the breaker');
 ok(scalar(breaker_lines('poison')), '... and it is logged');
 
+# --- workers that answer, and die young nevertheless
+
+$poold->mark;
+for (1 .. 20) {
+	wait_until(sub { $poold->get('/brief')->status == 200 }, 5);
+	my ($pid) = $poold->workers('brief');
+	signal_to 'KILL', $pid;
+	wait_until(sub { !alive($pid) }, 5) if $pid;
+	last if breaker_lines('brief');
+}
+ok($poold->wait_log(qr/\bbrief: the circuit breaker is open: no worker is ready/),
+    'pauses between starts that are longer than queue_timeout open the breaker');
+
 # --- a reload
 
 $poold->mark;
@@ -245,11 +264,14 @@ sub cpu {
 }
 
 my $sick = new_poold(join("\n", "[listen main]\naddress = 127.0.0.1:\@port\@\n",
-    map { "[service s$_]\nroute = /s$_\ncommand = \@bin\@/crash\n" } 1 .. 20));
+    (map { "[service s$_]\nroute = /s$_\ncommand = \@bin\@/crash\n" } 1 .. 20),
+    "[service mute]\nroute = /mute\ncommand = \@bin\@/notready\nstart_timeout = 500ms\n"));
 $sick->start(nowait => 1);
-eventually { title($sick->pid) =~ /, 20 breakers open\)/ } 20,
-    '20 services in a crash loop have 20 open breakers';
-is($sick->get('/s7')->status, 503, '... and answer 503');
+ok($sick->wait_log(qr/\bmute: the circuit breaker is open/, 10),
+    'a service that does not become ready in time opens its breaker');
+eventually { title($sick->pid) =~ /, 21 breakers open\)/ } 20,
+    '20 services in a crash loop do, too';
+is($sick->get("/$_")->status, 503, "... and answer 503 ($_)") for qw(s7 mute);
 {
 	my ($cpu, $began) = (cpu($sick->pid), time);
 	wait_until(sub { time - $began >= 4 }, 10);

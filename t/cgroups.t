@@ -167,7 +167,7 @@ SKIP: {
 	}
 
 	# what a worker leaves behind
-	my (undef, $child) = split /\n/, $poold->get('/limited?fork=1')->body;
+	my (undef, $child) = split /\n/, $poold->get('/limited?fork=1&session=1')->body;
 	$poold->mark;
 	$poold->write_config($listen . $free);
 	like($poold->reload, qr/reload done/, 'when a service is removed');

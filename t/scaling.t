@@ -185,7 +185,7 @@ sub refused {
 	my $text = $ini;
 	$change->() for $text;
 	my $bad = new_poold($text);
-	my ($status, $output) = $bad->run('-c', "$bad->{conf}/poold.ini", '-t');
+	my ($status, $output) = $bad->run('-c', $bad->{ini}, '-t');
 	is($status, 78, $name);
 	like($output, $error, '... and the message says where and what');
 }
@@ -196,5 +196,14 @@ refused(sub { s/workers_min = 1/workers_min = 9/ }, qr/poold.ini:\d+: .*workers_
 refused(sub { s/workers = 2/workers = 2\nworkers_max = 4/ },
     qr/poold.ini:\d+: \[service steady\]: workers_max has no meaning without scaling/,
     'workers_max without scaling is refused');
+
+# --- the examples ---
+for my $mode (qw(static dynamic ondemand)) {
+	my $example = Poold::Proc::slurp(Poold::Test::srcdir() . "/conf/scaling/$mode.ini");
+	$example =~ s{^command = (calc|search)\b}{command = @{[Poold::Test::builddir()]}/libexec/$1}mg;
+	my $example_poold = new_poold($example);
+	my ($status, $output) = $example_poold->run('-c', $example_poold->{ini}, '-t');
+	is($status, 0, "conf/scaling/$mode.ini is valid") or diag $output;
+}
 
 finish;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/util.h"
 
@@ -149,7 +150,7 @@ put_value(struct record_writer *writer, const struct record_key *key, const void
 		snprintf(text, sizeof(text), "%" PRIu64, unsigned_get(member, key->size));
 		break;
 	case RECORD_FD:
-		if (*(const int *)member >= 0 &&
+		if (*(const int *)member > STDERR_FILENO &&
 		    !fds_add(&writer->fds, *(const int *)member))
 			writer->failed = true;
 		/* FALLTHROUGH */
@@ -421,7 +422,8 @@ get_value(struct record_reader *reader, const struct record_key *key, const char
 		return get_int(value, member);
 	case RECORD_FD:
 		return get_int(value, member) && *(int *)member >= -1 &&
-		    (*(int *)member == -1 || fds_add(&reader->fds, *(int *)member));
+		    (*(int *)member <= STDERR_FILENO ||
+			fds_add(&reader->fds, *(int *)member));
 	case RECORD_BOOL:
 		return get_bool(value, member);
 	case RECORD_ENUM:

@@ -54,7 +54,8 @@ struct record_table {
 		array, sizeof(array) / sizeof((array)[0]) \
 	}
 
-/* Descriptors that records name. */
+/* Descriptors that records name, but for standard input, output and error, which
+ * go along anyway. */
 struct record_fds {
 	int *fds;
 	size_t count;

@@ -47,8 +47,10 @@ enum role_type {
 	ROLE_KILL,	/* role_kill */
 	ROLE_STUCK,	/* role_stuck: past its time */
 	ROLE_BREAKER,	/* role_breaker: it is in another state */
+	ROLE_OUTLIER,	/* role_outlier: it answers with 5xx again and again */
 	ROLE_DRAINED,	/* role_id 0 */
 	ROLE_LOAD,	/* role_load */
+	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
@@ -121,6 +123,7 @@ struct service_settings {
 	uint32_t queue_limit;
 	uint64_t queue_timeout_ns;
 	uint64_t request_timeout_ns; /* 0: none */
+	uint64_t slow_threshold_ns;  /* 0: none */
 	uint64_t client_timeout_ns;
 	uint64_t body_timeout_ns;
 	uint64_t body_min_rate; /* bytes a second; 0: any */
@@ -129,6 +132,7 @@ struct service_settings {
 	uint32_t retries;
 	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
 	struct breaker_settings breaker;
+	uint32_t outlier_failures; /* 5xx in a row; 0: any */
 };
 
 struct role_generation {
@@ -163,6 +167,7 @@ struct role_trouble {
 	uint32_t type;
 	uint32_t generation;
 	uint64_t start_ns; /* CLOCK_MONOTONIC: when one is started next */
+	uint64_t since_ns; /* a later answer proves that there is hope */
 	uint32_t failures; /* in a row, at most */
 };
 
@@ -207,6 +212,14 @@ struct role_kill {
 	uint32_t why;
 };
 
+/* outlier_failures responses in a row of a worker were 5xx. */
+struct role_outlier {
+	uint32_t type;
+	uint32_t generation;
+	int32_t pid;
+	uint32_t failures;
+};
+
 /* A worker holds a lease past request_timeout (or is the one that must have
  * taken it): it is stopped, looked at again, and killed if it still has it. */
 struct role_stuck {
@@ -217,6 +230,7 @@ struct role_stuck {
 	uint32_t slot;
 	uint32_t line_len; /* of the request line that follows */
 	uint64_t serial;
+	uint64_t taken_ns; /* when the worker took it, CLOCK_MONOTONIC */
 	char line[];
 };
 #define ROLE_LINE_MAX 512

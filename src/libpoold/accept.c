@@ -496,6 +496,7 @@ acceptor_report(struct acceptor *a)
 {
 	uint64_t now_ns = util_now_ns();
 	int title_ms = title_idle(&a->serve->title, a->requests, now_ns);
+	int watchdog_ms = notify_watchdog();
 	char status[64];
 
 	if (title_ms == -1 && now_ns - a->status_ns >= STATUS_INTERVAL_MS * MS_NS) {
@@ -504,6 +505,8 @@ acceptor_report(struct acceptor *a)
 		notify_send(status);
 		a->status_ns = now_ns;
 	}
+	if (watchdog_ms != -1 && (title_ms == -1 || watchdog_ms < title_ms))
+		return watchdog_ms;
 	return title_ms;
 }
 

@@ -206,7 +206,7 @@ int response_timeout_ms(const struct poold_request *req);
 const char *date_now(struct poold_request *req); /* cached for a second */
 
 /* log.c */
-void log_name_set(const char *name); /* static or lasting string */
+void log_name_set(const char *name);
 
 /* title.c: the process title, kept current at low cost. */
 struct title {
@@ -261,7 +261,11 @@ int listen_open(struct listeners *listeners, const char *address);
 void listen_close(struct listeners *listeners);
 
 /* notify.c: sd_notify(3) */
-void notify_open(void); /* reads and clears NOTIFY_SOCKET */
+/* Reads and clears NOTIFY_SOCKET and WATCHDOG_*. */
+void notify_open(void);
 void notify_send(const char *state);
+/* Sends WATCHDOG=1 when it is time again, if the manager wants it.  Returns how
+ * long to wait at most before the next call, in ms; -1: for ever. */
+int notify_watchdog(void);
 
 #endif

@@ -139,7 +139,7 @@ environment_check(bool *has_rest)
 	/* What this process starts is no worker. */
 	unsetenv("POOLD_PROTOCOL");
 	unsetenv("POOLD_FDS");
-	unsetenv("NOTIFY_SOCKET");
+	notify_open();
 	return 0;
 }
 
@@ -245,12 +245,14 @@ lease_answer(struct leased *l, int fd, struct lease_done *done)
 	struct serve *serve = l->serve;
 	struct poold_request *req = serve->req;
 	struct lease_worker *me = l->me;
+	bool is_check = l->msg->type == LEASE_CHECK;
 
 	done->flags = LEASE_DONE_CLOSE;
 	if (lease_open(l, fd) == -1)
 		return;
-	rest_begin(&l->rest, l->msg->serial);
-	req->rest = l->msg->type == LEASE_LEASE ? &l->rest : NULL;
+	req->rest = is_check ? NULL : &l->rest;
+	if (!is_check)
+		rest_begin(&l->rest, l->msg->serial);
 	req->on_detach = lease_detach;
 	req->lender = l;
 	req->started_ns = atomic_load_explicit(&me->started_ns, memory_order_relaxed);
@@ -259,9 +261,11 @@ lease_answer(struct leased *l, int fd, struct lease_done *done)
 	request_handle(req, serve->handler, serve->arg);
 	if (req->keep)
 		done->flags = LEASE_DONE_KEEP;
-	rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
 	done->status = (uint16_t)req->response.status;
 	done->bytes = req->response.bytes;
+	if (is_check)
+		return; /* no client asked */
+	rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
 	counter_add(&me->requests, 1);
 	counter_add(&me->bytes, done->bytes);
 	if (done->status >= 500)
@@ -389,6 +393,7 @@ leased_control(struct leased *l)
 		}
 		if ((size_t)n >= sizeof(l->msg->type) && l->msg->type == LEASE_CHECK) {
 			lease_serve(l, (size_t)n, fd, truncated, LEASE_FD_CONTROL);
+			state_set(l, l->going ? LEASE_WORKER_TAKING : LEASE_WORKER_NONE);
 			continue;
 		}
 		if (fd != -1)
@@ -422,7 +427,7 @@ static int
 leased_wait(struct leased *l)
 {
 	struct epoll_event events[3];
-	int i, n, timeout_ms;
+	int i, n, timeout_ms, watchdog_ms;
 
 	if (l->going) {
 		state_set(l, LEASE_WORKER_IDLE);
@@ -432,6 +437,9 @@ leased_wait(struct leased *l)
 	}
 	timeout_ms = title_idle(&l->serve->title,
 	    atomic_load_explicit(&l->me->requests, memory_order_relaxed), util_now_ns());
+	watchdog_ms = notify_watchdog();
+	if (timeout_ms == -1 || (watchdog_ms != -1 && watchdog_ms < timeout_ms))
+		timeout_ms = watchdog_ms;
 	n = epoll_wait(l->epoll, events, 3, timeout_ms);
 	if (n == -1 && errno != EINTR)
 		return -1;
@@ -467,6 +475,7 @@ leased_loop(struct leased *l)
 			if (l->stopping)
 				break;
 		}
+		(void)notify_watchdog();
 		taken = l->going ? leased_take(l) : TAKEN_NOTHING;
 		if (taken == TAKEN_END)
 			return 0;
@@ -481,11 +490,30 @@ leased_loop(struct leased *l)
 /* The worker of this process, for poold_stopping. */
 static const struct leased *the_leased;
 
+/* A CHECK that came while a request is served may hide a STOP behind it. */
+static void
+check_refuse(void)
+{
+	struct lease_msg msg = { 0 };
+	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_REFUSED };
+	bool truncated;
+	int fd;
+
+	if (msg_recv_fd(LEASE_FD_CONTROL, &msg, sizeof(msg), MSG_DONTWAIT, &fd,
+		&truncated) == -1)
+		return;
+	if (fd != -1)
+		close(fd);
+	done.serial = msg.serial;
+	done.slot = msg.slot;
+	(void)msg_send(LEASE_FD_CONTROL, &done, sizeof(done), MSG_DONTWAIT);
+}
+
 bool
 leased_stopping(void)
 {
 	const struct leased *l = the_leased;
-	struct lease_signal signal;
+	struct lease_signal signal = { 0 };
 	ssize_t n;
 
 	if (l == NULL ||
@@ -493,7 +521,10 @@ leased_stopping(void)
 		atomic_load_explicit(&l->me->control, memory_order_acquire) !=
 		    LEASE_CONTROL_LOOK))
 		return false;
-	n = recv(LEASE_FD_CONTROL, &signal, sizeof(signal), MSG_PEEK | MSG_DONTWAIT);
+	while ((n = recv(LEASE_FD_CONTROL, &signal, sizeof(signal),
+		    MSG_PEEK | MSG_DONTWAIT)) >= (ssize_t)sizeof(signal.type) &&
+	    signal.type == LEASE_CHECK)
+		check_refuse();
 	return l->stopping || n == 0 ||
 	    (n >= (ssize_t)sizeof(signal.type) && signal.type == LEASE_STOP);
 }

@@ -11,13 +11,13 @@
 static struct {
 	void (*fn)(const char *line, void *arg);
 	void *arg;
-	const char *name;
+	char name[65]; /* argv[0] becomes the process title */
 } sink;
 
 void
 log_name_set(const char *name)
 {
-	sink.name = name;
+	strlcpy(sink.name, name, sizeof(sink.name));
 }
 
 void
@@ -55,7 +55,7 @@ log_stderr(const char *line)
 	int len;
 
 	len = snprintf(out, sizeof(out), "%.64s[%d]: %s\n",
-	    sink.name != NULL ? sink.name : "poold", (int)getpid(), line);
+	    sink.name[0] != '\0' ? sink.name : "poold", (int)getpid(), line);
 	/* One write, so that lines of several workers do not mix.  There is
 	 * nowhere to say that it failed. */
 	while (write(STDERR_FILENO, out, (size_t)len) == -1 && errno == EINTR)

@@ -12,8 +12,28 @@
 
 static struct {
 	struct sockaddr_un address;
-	socklen_t len; /* 0: nobody asked */
+	socklen_t len;		/* 0: nobody asked */
+	uint64_t watchdog_ns;	/* from one WATCHDOG=1 to the next; 0: none */
+	uint64_t watchdog_next; /* when it is due, CLOCK_MONOTONIC */
 } manager;
+
+/* Twice as often as must be: sd_watchdog_enabled(3). */
+static void
+watchdog_open(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	const char *error = NULL;
+	long long us = 0;
+
+	if (usec != NULL)
+		us = strtonum(usec, 1, INT64_MAX / 1000, &error);
+	if (pid != NULL && strtonum(pid, 1, INT32_MAX, &error) != getpid())
+		us = 0;
+	manager.watchdog_ns = error == NULL ? (uint64_t)us * 1000 / 2 : 0;
+	manager.watchdog_next = 0;
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
 
 void
 notify_open(void)
@@ -37,6 +57,7 @@ notify_open(void)
 			manager.len++;
 	}
 	unsetenv("NOTIFY_SOCKET");
+	watchdog_open();
 }
 
 void
@@ -54,4 +75,19 @@ notify_send(const char *state)
 		(const struct sockaddr *)&manager.address, manager.len) == -1)
 		poold_log(NULL, "cannot notify the service manager: %s", strerror(errno));
 	close(sock);
+}
+
+int
+notify_watchdog(void)
+{
+	uint64_t now_ns;
+
+	if (manager.watchdog_ns == 0 || manager.len == 0)
+		return -1;
+	now_ns = util_now_ns();
+	if (now_ns >= manager.watchdog_next) {
+		notify_send("WATCHDOG=1");
+		manager.watchdog_next = now_ns + manager.watchdog_ns;
+	}
+	return (int)((manager.watchdog_next - now_ns) / MS_NS) + 1;
 }

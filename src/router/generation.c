@@ -15,6 +15,7 @@
 #include "router/connection.h"
 #include "router/guard.h"
 #include "router/listener.h"
+#include "router/outlier.h"
 #include "router/router.h"
 #include "router/service.h"
 #include "router/settle.h"
@@ -311,8 +312,12 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 		forged(generation, done, sender);
 		return;
 	}
-	if (request->connection != NULL)
+	if (request->connection != NULL) {
 		update_mean(generation, request, done);
+		outlier_note(generation, request, done, sender);
+	}
+	if (done->status != 0)
+		generation->answered_ns = generation->router->loop.now_ns;
 	if ((done->flags & LEASE_DONE_DETACHED) && request->connection != NULL) {
 		/* the worker is busy until it says DONE once more */
 		service_detached(request, done, sender);
@@ -393,6 +398,7 @@ generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pi
 	if (!view->ready)
 		generation->ready++;
 	view->pid = pid;
+	view->failures = 0;
 	view->ready = true;
 	guard_ready(generation);
 	service_pump(generation->service);

@@ -24,6 +24,7 @@ struct worker_view {
 	bool ready;		/* takes leases */
 	struct rest_file *rest; /* its memfd; NULL: none */
 	pid_t reported;		/* its pid, once it has sent a wrong DONE */
+	uint32_t failures;	/* 5xx in a row: outlier.c */
 };
 
 struct generation {
@@ -47,6 +48,7 @@ struct generation {
 	uint64_t taken_sequence;       /* highest known to be taken */
 	uint64_t mean_ns;	       /* service time, moving average */
 	struct loop_timer check_timer; /* unclaimed leases */
+	uint64_t answered_ns;	       /* the last DONE with a response */
 	struct role_trouble trouble;   /* the last; start_ns 0: none since a READY */
 	pid_t stranger;		       /* no worker, reported for a wrong DONE; 0: none */
 	uint32_t late_count; /* DONEs for leases of earlier routers that are over */

@@ -112,11 +112,13 @@ event(struct service *service, enum breaker_event event, uint64_t start_ns)
 	    start_ns);
 }
 
+/* Not every worker counts its answers for the supervisor to see; we do. */
 static bool
 is_in_trouble(const struct generation *generation)
 {
 	return generation != NULL && generation->ready == 0 &&
-	    generation->trouble.start_ns != 0;
+	    generation->trouble.start_ns != 0 &&
+	    generation->answered_ns < generation->trouble.since_ns;
 }
 
 static void

@@ -128,7 +128,8 @@ give_worker(struct handover *handover, struct generation *generation, uint32_t s
 	struct worker_view *view = &generation->workers[slot];
 	struct handed_worker worker = { .generation = generation->id,
 		.slot = slot,
-		.pid = (int)view->pid };
+		.pid = (int)view->pid,
+		.failures = view->failures };
 
 	put(handover, "worker", &handover_worker_table, &worker);
 	send_record(handover, view->rest != NULL ? &view->rest->fd : NULL,

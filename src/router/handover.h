@@ -61,6 +61,7 @@ struct handed_worker {
 	uint32_t generation;
 	uint32_t slot;
 	int pid;
+	uint32_t failures; /* see outlier.h */
 };
 
 struct handed_hello {

@@ -127,6 +127,7 @@ static const struct record_key worker_keys[] = {
 	NEEDED(UNSIGNED, "generation", generation),
 	NEEDED(UNSIGNED, "slot", slot),
 	NEEDED(INT, "pid", pid),
+	KEY(UNSIGNED, "failures", failures),
 };
 TABLE(worker);
 #undef OF
@@ -136,6 +137,7 @@ static const struct record_key request_keys[] = {
 	KEY(UNSIGNED, "leased_ns", leased_ns),
 	KEY(UNSIGNED, "wait_until_ns", wait_until_ns),
 	KEY(UNSIGNED, "reported_ns", reported_ns),
+	KEY(UNSIGNED, "slow_ns", slow_ns),
 	KEY(UNSIGNED, "progress_ns", progress_ns),
 	KEY(UNSIGNED, "acked", acked),
 	KEY(UNSIGNED, "received", received),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/lease_head.h"
 #include "common/util.h"
 #include "router/guard.h"
 
@@ -13,37 +14,6 @@ is_replayable(const struct http_head *head)
 	return head->body_len == 0 && !head->upgrade &&
 	    (head->method_id == HTTP_GET || head->method_id == HTTP_HEAD ||
 		head->method_id == HTTP_OPTIONS);
-}
-
-static void
-fill_id(struct lease_msg *msg, const struct http_head *head, const char *buf)
-{
-	const struct lease_span *span;
-
-	span = http_field_find(head->fields, head->field_count, buf, "traceparent");
-	if (span == NULL ||
-	    !http_traceparent(buf + span->off, span->len, msg->request_id))
-		util_random(msg->request_id, sizeof(msg->request_id));
-}
-
-static void
-fill_msg(struct lease_msg *msg, const struct http_head *head, const char *buf,
-    size_t path_len)
-{
-	msg->type = LEASE_LEASE;
-	msg->header_len = sizeof(*msg);
-	msg->flags = (head->keep_alive ? LEASE_KEEP : 0u) |
-	    (head->expect_continue ? LEASE_EXPECT : 0u) |
-	    (head->minor == 0 ? LEASE_HTTP10 : 0u);
-	msg->body_len = head->body_len;
-	msg->head_len = head->head_len;
-	msg->method = head->method;
-	msg->target = head->target;
-	msg->query = head->query;
-	msg->host = head->host;
-	msg->path_len = (uint16_t)path_len;
-	msg->field_count = head->field_count;
-	fill_id(msg, head, buf);
 }
 
 struct request *
@@ -57,7 +27,7 @@ request_new(const struct http_head *head, const char *buf, const char *path,
 	if (request == NULL)
 		return NULL;
 	memset(request, 0, sizeof(*request));
-	fill_msg(&request->msg, head, buf, path_len);
+	lease_head_fill(&request->msg, head, buf, path_len);
 	request->replayable = is_replayable(head);
 	request->path_off = fields_len;
 	request->head_off = fields_len + path_len;

@@ -31,6 +31,7 @@ struct request {
 	uint32_t retry_after_s; /* of a 503; 0: soon */
 	/* while leased, see watch.c: */
 	uint64_t reported_ns;	  /* as stuck; 0: was not */
+	uint64_t slow_ns;	  /* when to look at slow_threshold; UINT64_MAX: not */
 	uint64_t progress_ns;	  /* when the client last did something */
 	uint64_t acked;		  /* bytes, then */
 	uint64_t received;	  /* bytes, then */

@@ -394,6 +394,7 @@ log_stats(const struct router *router)
 		{ "adopted", stats->adopted },
 		{ "slow_clients", stats->slow_clients },
 		{ "timeouts", stats->timeouts },
+		{ "slow_requests", stats->slow_requests },
 		{ "evicted", stats->evicted },
 		{ "turned_away", stats->turned_away },
 		{ "breaker_opened", stats->breaker_opened },

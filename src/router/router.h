@@ -35,19 +35,20 @@ struct router_stats {
 	uint64_t leases;   /* sent, retries included */
 	uint64_t refusals; /* answered by the router itself */
 	uint64_t kicks;
-	uint64_t forged;       /* DONE for leases that do not exist */
-	uint64_t adopted;      /* leases of an earlier router */
-	uint64_t retried;      /* leased again: nothing written, nothing read */
-	uint64_t replayed;     /* leased again with the head in the message */
-	uint64_t second_retry; /* of these two, not the first of their request */
-	uint64_t lost_502;     /* answered 502 for a dead worker */
-	uint64_t lost_cut;     /* cut in the middle of a response */
-	uint64_t lost_whole;   /* the worker died after its last byte */
-	uint64_t slow_clients; /* ended for taking or sending nothing */
-	uint64_t timeouts;     /* workers reported for request_timeout */
-	uint64_t evicted;      /* idle connections closed for new ones */
-	uint64_t rests;	       /* responses whose rest the router sent */
-	uint64_t out_of_step;  /* connections that a worker left so */
+	uint64_t forged;	/* DONE for leases that do not exist */
+	uint64_t adopted;	/* leases of an earlier router */
+	uint64_t retried;	/* leased again: nothing written, nothing read */
+	uint64_t replayed;	/* leased again with the head in the message */
+	uint64_t second_retry;	/* of these two, not the first of their request */
+	uint64_t lost_502;	/* answered 502 for a dead worker */
+	uint64_t lost_cut;	/* cut in the middle of a response */
+	uint64_t lost_whole;	/* the worker died after its last byte */
+	uint64_t slow_clients;	/* ended for taking or sending nothing */
+	uint64_t timeouts;	/* workers reported for request_timeout */
+	uint64_t slow_requests; /* reported for slow_threshold */
+	uint64_t evicted;	/* idle connections closed for new ones */
+	uint64_t rests;		/* responses whose rest the router sent */
+	uint64_t out_of_step;	/* connections that a worker left so */
 	uint64_t breaker_opened;
 	uint64_t breaker_refused; /* requests, by open breakers */
 	uint64_t turned_away;	  /* over max_connections_per_address */

@@ -95,16 +95,17 @@ settle_worker(struct generation *generation, uint32_t worker, bool timed_out)
 }
 
 static void
-report(const struct request *request, uint32_t worker)
+report(const struct request *request, uint32_t worker, uint32_t type)
 {
 	struct generation *generation = request->generation;
 	char buf[sizeof(struct role_stuck) + ROLE_LINE_MAX];
-	struct role_stuck role = { .type = ROLE_STUCK,
+	struct role_stuck role = { .type = type,
 		.generation = generation->id,
 		.worker = worker,
 		.pid = generation->workers[worker].pid,
 		.slot = request->msg.slot,
-		.serial = request->msg.serial };
+		.serial = request->msg.serial,
+		.taken_ns = generation_taken_ns(request) };
 	const struct lease_msg *msg = &request->msg;
 	size_t from = msg->method.off;
 	size_t to = (size_t)msg->target.off + msg->target.len;
@@ -112,7 +113,10 @@ report(const struct request *request, uint32_t worker)
 	role.line_len = (uint32_t)(to - from < ROLE_LINE_MAX ? to - from : ROLE_LINE_MAX);
 	memcpy(buf, &role, sizeof(role));
 	memcpy(buf + sizeof(role), request_head(request) + from, role.line_len);
-	generation->router->stats.timeouts++;
+	if (type == ROLE_STUCK)
+		generation->router->stats.timeouts++;
+	else
+		generation->router->stats.slow_requests++;
 	channel_send(&generation->router->supervisor, buf, sizeof(role) + role.line_len,
 	    NULL, 0);
 }
@@ -124,7 +128,7 @@ settle_report_stuck(const struct request *request)
 	uint32_t owner = generation_owner_of(generation, request);
 
 	if (owner < generation->worker_count && generation->workers[owner].pid != 0) {
-		report(request, owner);
+		report(request, owner, ROLE_STUCK);
 		return;
 	}
 	/* taken, but by whom?  One that is stopped between recvmsg and its
@@ -136,7 +140,19 @@ settle_report_stuck(const struct request *request)
 	for (uint32_t i = 0; i < generation->worker_count; i++)
 		if (generation->workers[i].pid != 0 &&
 		    generation_worker_state(generation, i) == LEASE_WORKER_TAKING)
-			report(request, i);
+			report(request, i, ROLE_STUCK);
+}
+
+bool
+settle_report_slow(const struct request *request)
+{
+	struct generation *generation = request->generation;
+	uint32_t owner = generation_owner_of(generation, request);
+
+	if (owner >= generation->worker_count || generation->workers[owner].pid == 0)
+		return false;
+	report(request, owner, ROLE_SLOW);
+	return true;
 }
 
 static bool

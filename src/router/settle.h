@@ -26,5 +26,8 @@ void settle_worker(struct generation *generation, uint32_t worker, bool timed_ou
 void settle_check(void *generation);
 /* A worker is past request_timeout with this lease: tells the supervisor. */
 void settle_report_stuck(const struct request *request);
+/* A worker is past slow_threshold with this lease: tells the supervisor.
+ * Returns false when no worker is known to have it. */
+bool settle_report_slow(const struct request *request);
 
 #endif

@@ -169,9 +169,13 @@ take_worker(struct takeover *takeover)
 	if (!get(takeover, &handover_worker_table, &worker, &why))
 		return why;
 	generation = generation_find(takeover->router, worker.generation);
-	if (generation != NULL)
-		generation_worker_was(generation, worker.slot, (pid_t)worker.pid,
-		    take_fd(takeover, 0));
+	if (generation == NULL)
+		return NULL;
+	generation_worker_was(generation, worker.slot, (pid_t)worker.pid,
+	    take_fd(takeover, 0));
+	if (worker.slot < generation->worker_count &&
+	    generation->workers[worker.slot].pid == worker.pid)
+		generation->workers[worker.slot].failures = worker.failures;
 	return NULL;
 }
 
@@ -208,6 +212,8 @@ take_request(struct takeover *takeover, struct handed_request *more, char **why)
 		return NULL;
 	}
 	request->service = service_get(takeover->router, more->service);
+	if (request->slow_ns == 0) /* the other version knows nothing of it */
+		request->slow_ns = UINT64_MAX;
 	return request;
 }
 

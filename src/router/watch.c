@@ -17,6 +17,8 @@
 /* A worker that was reported is looked at again after so long, should it have
  * survived (it had just finished, say). */
 #define REPORT_AGAIN_NS (1000 * MS_NS)
+/* A lease past slow_threshold that no worker has yet. */
+#define UNCLAIMED_AGAIN_NS (100 * MS_NS)
 
 static const struct service_settings *
 settings_of(const struct request *request)
@@ -48,6 +50,7 @@ set_deadline(struct connection *connection, uint64_t look_ns)
 {
 	uint64_t worker_ns = worker_deadline_ns(connection->request);
 
+	look_ns = earlier(look_ns, connection->request->slow_ns);
 	connection_set_deadline(connection, earlier(worker_ns, look_ns));
 }
 
@@ -60,6 +63,8 @@ watch_begin(struct connection *connection)
 	request->reported_ns = 0;
 	request->progress_ns = now_ns;
 	request->acked = request->received = 0;
+	request->slow_ns = settings_of(request)->slow_threshold_ns;
+	request->slow_ns = request->slow_ns != 0 ? now_ns + request->slow_ns : UINT64_MAX;
 	set_deadline(connection, now_ns + settings_of(request)->client_timeout_ns / 2);
 }
 
@@ -110,6 +115,22 @@ end_client(struct connection *connection)
 	connection->ended = true;
 }
 
+/* The lease was looked at from when it was sent; its worker may have taken it
+ * later, or nobody yet. */
+static void
+tell_slow(struct request *request, uint64_t now_ns)
+{
+	uint64_t due_ns = generation_taken_ns(request) +
+	    settings_of(request)->slow_threshold_ns;
+
+	if (now_ns < due_ns)
+		request->slow_ns = due_ns;
+	else if (settle_report_slow(request))
+		request->slow_ns = UINT64_MAX;
+	else
+		request->slow_ns = now_ns + UNCLAIMED_AGAIN_NS;
+}
+
 void
 watch_lease(struct connection *connection)
 {
@@ -117,6 +138,8 @@ watch_lease(struct connection *connection)
 	uint64_t now_ns = connection->router->loop.now_ns;
 	uint64_t step_ns = settings_of(request)->client_timeout_ns / 2;
 
+	if (now_ns >= request->slow_ns)
+		tell_slow(request, now_ns);
 	if (now_ns >= worker_deadline_ns(request)) {
 		request->reported_ns = now_ns;
 		settle_report_stuck(request);

@@ -61,6 +61,11 @@ enum config_scaling {
 	CONFIG_SCALING_ONDEMAND,
 };
 enum config_reload { CONFIG_RELOAD_REPLACE, CONFIG_RELOAD_ROLLING };
+enum config_health {
+	CONFIG_HEALTH_HTTP,
+	CONFIG_HEALTH_TCP,
+	CONFIG_HEALTH_WATCHDOG,
+};
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -137,12 +142,19 @@ struct config_service {
 			 * section stands, or / in a chroot */
 	struct config_limits limits;
 	struct config_envs env;
-	struct config_strings watch; /* paths, absolute */
+	struct config_strings watch;	  /* paths, absolute */
+	struct config_strings inherit_as; /* mode = inherit: words of
+					   * config_inherit_words, at least one */
+	int64_t ready_after_ms;		  /* mode = inherit; 0: it must say so */
+	int stop_signal;
+	int reload_signal; /* 0: none */
 	int64_t start_timeout_ms;
 	int64_t stop_timeout_ms;
 	int64_t queue_limit;
 	int64_t queue_timeout_ms;
 	int64_t request_timeout_ms; /* 0: none */
+	int64_t slow_threshold_ms;  /* 0: none */
+	int trace_signal;	    /* 0: none */
 	int64_t client_timeout_ms;
 	int64_t body_timeout_ms;
 	int64_t body_min_rate;	 /* bytes a second; 0: any */
@@ -158,6 +170,14 @@ struct config_service {
 	int64_t breaker_time_ms;
 	int64_t breaker_max_time_ms;
 	int64_t breaker_trials;
+	char *health_check;  /* path and query; "": none */
+	char *health_expect; /* see expect.h */
+	enum config_health health_type;
+	int64_t health_interval_ms;
+	int64_t health_timeout_ms;
+	int64_t health_failures;  /* in a row */
+	int64_t health_successes; /* in a row */
+	int64_t outlier_failures; /* in a row; 0: not looked at */
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;
@@ -176,6 +196,7 @@ struct config {
 	char *pid_file;	  /* "" : none */
 	char *log;	  /* "stderr", or an absolute path */
 	char *access_log; /* "stderr", "off", or an absolute path */
+	char *slow_log;	  /* the same */
 	char *libexec;	  /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */
@@ -298,6 +319,13 @@ bool config_router_account(const struct config *config, struct config_account *o
 /* The listener or service of this name, or NULL. */
 struct config_listen *config_listen_find(const struct config *config, const char *name);
 struct config_service *config_service_find(const struct config *config, const char *name);
+
+/* What inherit_as may name; NULL at its end. */
+#define CONFIG_INHERIT_SYSTEMD	      "systemd"
+#define CONFIG_INHERIT_SERVER_STARTER "server-starter"
+#define CONFIG_INHERIT_PHP_FPM	      "php-fpm"
+#define CONFIG_INHERIT_STDIN	      "stdin"
+extern const char *const config_inherit_words[];
 
 /* The sections of a file. */
 enum config_section { CONFIG_POOLD, CONFIG_LISTEN, CONFIG_SERVICE };

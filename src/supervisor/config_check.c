@@ -3,6 +3,7 @@
 #include "supervisor/config_check.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "supervisor/config_keys.h"
 #include "supervisor/config_set.h"
 #include "supervisor/config_value.h"
+#include "supervisor/spawn.h"
 
 /* Each lease needs a slot, and each worker as many again to be sent ahead. */
 #define LEASES_MAX (LEASE_SLOTS_MAX / 2)
@@ -300,6 +302,66 @@ routes_check(const struct config *config, const struct config_service *service,
 		route_check(config, service, route, errors);
 }
 
+const char *const config_inherit_words[] = { CONFIG_INHERIT_SYSTEMD,
+	CONFIG_INHERIT_SERVER_STARTER, CONFIG_INHERIT_PHP_FPM, CONFIG_INHERIT_STDIN,
+	NULL };
+
+static const char *
+inherit_next(const void *arg, size_t i)
+{
+	const char *const *words = arg;
+
+	return words[i];
+}
+
+/* How its workers are told of their sockets; without a word, as systemd does. */
+static void
+inherit_check(struct config_service *service, struct config_errors *errors)
+{
+	const struct config_string *word;
+	char why[CONFIG_WHY_SIZE];
+	const char *nearest;
+	unsigned index, count = 0;
+
+	if (service->mode == CONFIG_MODE_LEASE) {
+		if (!TAILQ_EMPTY(&service->inherit_as))
+			config_error_add(errors, service_origin(service, "inherit_as"),
+			    "[service %s] has inherit_as, which needs mode = inherit",
+			    service->name);
+		return;
+	}
+	if (TAILQ_EMPTY(&service->inherit_as))
+		config_strings_add(&service->inherit_as, CONFIG_INHERIT_SYSTEMD,
+		    &service->origin);
+	TAILQ_FOREACH (word, &service->listen, entry)
+		if (++count == SPAWN_FDS_MAX + 1)
+			config_error_add(errors, &word->origin,
+			    "[service %s] inherits more than %d sockets", service->name,
+			    SPAWN_FDS_MAX);
+	TAILQ_FOREACH (word, &service->inherit_as, entry) {
+		if (config_value_enum(word->value, config_inherit_words, &index, why))
+			continue;
+		nearest = config_nearest(word->value, inherit_next, config_inherit_words);
+		config_error_add(errors, &word->origin, "inherit_as: %s%s%s%s", why,
+		    nearest != NULL ? "; did you mean '" : "",
+		    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+	}
+}
+
+static void
+reload_signal_check(const struct config_service *service, struct config_errors *errors)
+{
+	if (service->reload_signal == SIGKILL)
+		config_error_add(errors, service_origin(service, "reload_signal"),
+		    "reload_signal: KILL ends a worker: without a reload_signal a new "
+		    "generation is started");
+	else if (service->reload_signal != 0 && TAILQ_EMPTY(&service->watch))
+		config_error_add(errors, service_origin(service, "reload_signal"),
+		    "[service %s] has a reload_signal but no 'watch': it is sent when "
+		    "nothing but a watched file has changed",
+		    service->name);
+}
+
 static void
 size_check(const struct config_service *service, struct config_errors *errors)
 {
@@ -374,6 +436,22 @@ breaker_check(const struct config_service *service, struct config_errors *errors
 	config_error_add(errors, service_origin(service, "breaker_time"),
 	    "[service %s]: breaker_time = %s is more than breaker_max_time = %s",
 	    service->name, time, most);
+}
+
+static void
+slow_check(const struct config *config, const struct config_service *service,
+    struct config_errors *errors)
+{
+	if (service->slow_threshold_ms > 0 && strcmp(config->slow_log, "off") == 0)
+		config_error_add(errors, service_origin(service, "slow_threshold"),
+		    "[service %s] has a slow_threshold, but [poold] no slow_log to "
+		    "write to",
+		    service->name);
+	if (service->trace_signal == SIGKILL)
+		config_error_add(errors, service_origin(service, "trace_signal"),
+		    "[service %s]: trace_signal = KILL would end a worker, not make it "
+		    "tell what it does",
+		    service->name);
 }
 
 /* The folder that workers start in. */
@@ -527,9 +605,13 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 	TAILQ_FOREACH (service, &config->services, entry) {
 		listeners_check(config, service, errors, incomplete);
 		routes_check(config, service, errors);
+		inherit_check(service, errors);
+		reload_signal_check(service, errors);
 		size_check(service, errors);
 		strength_check(service, errors);
 		breaker_check(service, errors);
+		config_health_check(service, errors);
+		slow_check(config, service, errors);
 	}
 	accounts_check(config, errors);
 }

@@ -32,4 +32,8 @@ void config_limits_check(const struct config_service *service,
  * not to be read.  Closes fd; the caller frees the name. */
 char *config_interpreter_read(int fd);
 
+/* The keys health_* and outlier_failures of a service. */
+void config_health_check(const struct config_service *service,
+    struct config_errors *errors);
+
 #endif

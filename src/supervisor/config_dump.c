@@ -178,6 +178,8 @@ config_key_text(const struct config_key *key, const void *object)
 		return number_text(key, *(const int64_t *)slot);
 	case CONFIG_ENUM:
 		return util_strdup(key->choices[*(const unsigned *)slot]);
+	case CONFIG_SIGNAL:
+		return util_strdup(config_signal_name(*(const int *)slot));
 	default:
 		return NULL;
 	}

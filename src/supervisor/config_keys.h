@@ -31,6 +31,7 @@ enum config_type {
 	CONFIG_OCTAL,	   /* int64_t, such as a umask */
 	CONFIG_CPUS,	   /* char *: see config_value_cpus */
 	CONFIG_ENUM,	   /* an enum: the index of the word in choices */
+	CONFIG_SIGNAL,	   /* int: its number; 0 is "none" */
 	CONFIG_ROUTE,	   /* struct config_routes */
 	CONFIG_COMMAND,	   /* char *; argv is split by the cross checks */
 	CONFIG_ENV,	   /* struct config_envs */
@@ -52,7 +53,8 @@ struct config_key {
 	enum config_type type;
 	size_t offset;	 /* in struct config, config_listen or config_service */
 	const char *def; /* as text; NULL: nothing */
-	int64_t min;	 /* of numbers, in the unit that is kept */
+	int64_t min;	 /* CONFIG_INT, CONFIG_DURATION (ms), CONFIG_SIZE;
+			  * CONFIG_SIGNAL: 0 allows "none" */
 	int64_t max;
 	const char *const *choices; /* CONFIG_ENUM: NULL at its end */
 	unsigned flags;		    /* enum config_key_flag */

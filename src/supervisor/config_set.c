@@ -329,6 +329,8 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 		return cpus_set(slot, text, why);
 	case CONFIG_ENUM:
 		return config_value_enum(text, key->choices, slot, why);
+	case CONFIG_SIGNAL:
+		return config_value_signal(text, key->min == 0, slot, why);
 	case CONFIG_ROUTE:
 		return route_set(slot, text, origin, why);
 	case CONFIG_ENV:
@@ -428,6 +430,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_PERCENT:
 	case CONFIG_OCTAL:
 	case CONFIG_ENUM:
+	case CONFIG_SIGNAL:
 	case CONFIG_INCLUDE:
 		break;
 	}

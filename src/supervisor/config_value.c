@@ -2,6 +2,7 @@
 #include "supervisor/config_value.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +269,54 @@ config_value_enum(const char *text, const char *const *choices, unsigned *out,
 	return refuse(why, "'%s' is not %s", text, list);
 }
 
+/* What servers take to stop or to reload; not those that the kernel sends for
+ * faults, nor STOP and its like, after which nothing would ever end. */
+static const struct {
+	const char *name;
+	int number;
+} signals[] = {
+	{ "none", 0 },
+	{ "TERM", SIGTERM },
+	{ "QUIT", SIGQUIT },
+	{ "INT", SIGINT },
+	{ "HUP", SIGHUP },
+	{ "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 },
+	{ "WINCH", SIGWINCH },
+	{ "ALRM", SIGALRM },
+	{ "ABRT", SIGABRT },
+	{ "KILL", SIGKILL },
+};
+
+bool
+config_value_signal(const char *text, bool none_allowed, int *out,
+    char why[CONFIG_WHY_SIZE])
+{
+	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
+	size_t first = none_allowed ? 0 : 1;
+	char list[CONFIG_WHY_SIZE / 2] = "";
+
+	for (size_t i = first; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		if (strcasecmp(signals[i].number == 0 ? text : name, signals[i].name) ==
+		    0) {
+			*out = signals[i].number;
+			return true;
+		}
+		strlcat(list, i > first ? ", " : "", sizeof(list));
+		strlcat(list, signals[i].name, sizeof(list));
+	}
+	return refuse(why, "'%.64s' is not one of %s", text, list);
+}
+
+const char *
+config_signal_name(int sig)
+{
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (signals[i].number == sig)
+			return signals[i].name;
+	return "?"; /* no value of a key: config_value_signal knows no others */
+}
+
 bool
 config_value_name(const char *text, char why[CONFIG_WHY_SIZE])
 {
@@ -293,7 +342,7 @@ config_value_env_name(const char *text, char why[CONFIG_WHY_SIZE])
 {
 	/* what a worker's environment says about its own start */
 	static const char *const prefixes[] = { "POOLD_", "LISTEN_", "WATCHDOG_",
-		"NOTIFY_SOCKET" };
+		"NOTIFY_SOCKET", "SERVER_STARTER_", "FPM_SOCKETS" };
 
 	if (!isalpha((unsigned char)text[0]) && text[0] != '_')
 		return refuse(why,

@@ -45,6 +45,11 @@ bool config_value_bool(const char *text, bool *out, char why[CONFIG_WHY_SIZE]);
 /* The index of text in choices. */
 bool config_value_enum(const char *text, const char *const *choices, unsigned *out,
     char why[CONFIG_WHY_SIZE]);
+/* "TERM", "SIGTERM" or "term" to SIGTERM; "none", where it is allowed, to 0. */
+bool config_value_signal(const char *text, bool none_allowed, int *out,
+    char why[CONFIG_WHY_SIZE]);
+/* "TERM"; "none" for 0. */
+const char *config_signal_name(int sig);
 /* A name: a letter or digit, then letters, digits, '.', '_' and '-'. */
 bool config_value_name(const char *text, char why[CONFIG_WHY_SIZE]);
 /* The NAME of env.NAME: a C identifier that poold does not set itself. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/environment.h"
 
+#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/lease.h"
@@ -56,8 +58,9 @@ static bool
 is_ours(const char *var)
 {
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
-		"LISTEN_FDS=", "LISTEN_FDNAMES=", "WATCHDOG_", "POOLD_PROTOCOL=",
-		"POOLD_FDS=", "POOLD_SERVICE=", "POOLD_SLOT=", "POOLD_GENERATION=" };
+		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
+		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
+		"POOLD_SLOT=", "POOLD_GENERATION=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -95,35 +98,145 @@ put_lease(struct builder *builder, const struct worker *worker)
 		LEASE_FD_SCOREBOARD, LEASE_FD_DONE, worker->rest_fd != -1 ? ",7" : ""));
 }
 
-/* As sd_listen_fds(3) describes. */
-static char *
-put_listen(struct builder *builder, struct pool *pool)
+/* --- listening sockets -------------------------------------------------- */
+
+static bool
+is_told_as(const struct pool *pool, const char *word)
 {
+	struct config_string *string;
+
+	TAILQ_FOREACH (string, &pool->config->inherit_as, entry)
+		if (strcmp(string->value, word) == 0)
+			return true;
+	return false;
+}
+
+static struct listener *
+listener_named(const struct pool *pool, const char *name)
+{
+	return listener_by_address(&pool->supervisor->listeners,
+	    config_listen_find(pool->plan->config, name)->address);
+}
+
+/* The listener's name in the configuration. */
+static char *
+name_in_systemd(const struct listener *listener, const char *name)
+{
+	(void)listener;
+	return util_strdup(name);
+}
+
+/* The address as it was given to start_server: a port alone is every address. */
+static char *
+name_in_server_starter(const struct listener *listener, const char *name)
+{
+	const struct config_address *address = &listener->address;
+
+	(void)name;
+	if (address->kind == CONFIG_ADDRESS_UNIX)
+		return util_strdup(address->path);
+	if (address->kind == CONFIG_ADDRESS_ANY)
+		return util_asprintf("%u", address->port);
+	return util_strdup(listener->text);
+}
+
+/*
+ * The key under which php-fpm looks for the socket of its own "listen": the
+ * numeric address and the port, IPv6 without brackets.  "listen = 9000" there,
+ * as ":9000" here, is every address, and its key that of IPv4.
+ */
+static char *
+name_in_php_fpm(const struct listener *listener, const char *name)
+{
+	const struct config_address *address = &listener->address;
+	char host[NI_MAXHOST];
+
+	(void)name;
+	if (address->kind == CONFIG_ADDRESS_UNIX)
+		return util_strdup(address->path);
+	if (address->kind == CONFIG_ADDRESS_ANY)
+		return util_asprintf("0.0.0.0:%u", address->port);
+	if (getnameinfo((const struct sockaddr *)&address->ss, address->ss_len, host,
+		sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+		return util_strdup(listener->text);
+	return util_asprintf("%s:%u", host, address->port);
+}
+
+typedef char *(*listener_naming)(const struct listener *listener, const char *name);
+
+/* "VARIABLE=NAME=3,NAME=4", or without the numbers. */
+static void
+put_list(struct builder *builder, const struct pool *pool, const char *variable,
+    listener_naming naming, const char *separator, bool with_numbers)
+{
+	char *text = util_asprintf("%s=", variable);
 	struct config_string *listen;
-	char *names = util_strdup("LISTEN_FDNAMES=");
-	unsigned count = 0;
+	int fd = SPAWN_FD_FIRST;
 
 	TAILQ_FOREACH (listen, &pool->config->listen, entry) {
-		char *more = util_asprintf("%s%s%s", names, count++ > 0 ? ":" : "",
-		    listen->value);
+		char *name = naming(listener_named(pool, listen->value), listen->value);
+		const char *before = fd > SPAWN_FD_FIRST ? separator : "";
+		char *more = with_numbers ?
+		    util_asprintf("%s%s%s=%d", text, before, name, fd) :
+		    util_asprintf("%s%s%s", text, before, name);
 
-		free(names);
-		names = more;
+		free(name);
+		free(text);
+		text = more;
+		fd++;
 	}
-	put(builder, names);
+	put(builder, text);
+}
+
+/* As sd_listen_fds(3) describes. */
+static char *
+put_systemd(struct builder *builder, const struct pool *pool)
+{
+	struct config_string *listen;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (listen, &pool->config->listen, entry)
+		count++;
+	put_list(builder, pool, "LISTEN_FDNAMES", name_in_systemd, ":", false);
 	put(builder, util_asprintf("LISTEN_FDS=%u", count));
 	/* the child writes its pid here, which it alone knows in time */
 	return put(builder, util_asprintf("LISTEN_PID=%010d.", 0));
 }
 
+/* As sd_watchdog_enabled(3) describes. */
+static char *
+put_watchdog(struct builder *builder, const struct pool *pool)
+{
+	put(builder,
+	    util_asprintf("WATCHDOG_USEC=%llu",
+		(unsigned long long)pool->config->health_interval_ms * 1000));
+	return put(builder, util_asprintf("WATCHDOG_PID=%010d.", 0));
+}
+
+/* Returns what is to become LISTEN_PID, or NULL. */
+static char *
+put_sockets(struct builder *builder, const struct pool *pool)
+{
+	if (is_told_as(pool, CONFIG_INHERIT_SERVER_STARTER)) {
+		put_list(builder, pool, "SERVER_STARTER_PORT", name_in_server_starter,
+		    ";", true);
+		put(builder, util_asprintf("SERVER_STARTER_GENERATION=%u", pool->number));
+	}
+	if (is_told_as(pool, CONFIG_INHERIT_PHP_FPM))
+		put_list(builder, pool, "FPM_SOCKETS", name_in_php_fpm, ",", true);
+	/* last: put may move what is before it, never what it returns */
+	return is_told_as(pool, CONFIG_INHERIT_SYSTEMD) ? put_systemd(builder, pool) :
+							  NULL;
+}
+
 char **
-environment_new(struct worker *worker, char **listen_pid)
+environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 {
 	struct pool *pool = worker->pool;
 	struct builder builder = { 0 };
 	struct config_env *env;
 
-	*listen_pid = NULL;
+	*listen_pid = *watchdog_pid = NULL;
 	put_inherited(&builder);
 	put_account(&builder, pool);
 	put(&builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
@@ -134,9 +247,11 @@ environment_new(struct worker *worker, char **listen_pid)
 		put_lease(&builder, worker);
 	TAILQ_FOREACH (env, &pool->config->env, entry)
 		put(&builder, util_asprintf("%s=%s", env->name, env->value));
+	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
+		*watchdog_pid = put_watchdog(&builder, pool);
 	/* last: put may move what is before it, never what it returns */
 	if (!pool_is_leased(pool))
-		*listen_pid = put_listen(&builder, pool);
+		*listen_pid = put_sockets(&builder, pool);
 	return builder.vars;
 }
 
@@ -149,17 +264,21 @@ environment_free(char **envp)
 }
 
 int
-environment_listen_fds(struct pool *pool, int *fds, int size)
+environment_listen_fds(const struct pool *pool, int *fds)
 {
 	struct config_string *listen;
-	struct listener *listener;
 	int count = 0;
 
-	TAILQ_FOREACH (listen, &pool->config->listen, entry) {
-		listener = listener_by_address(&pool->supervisor->listeners,
-		    config_listen_find(pool->plan->config, listen->value)->address);
-		if (listener != NULL && count < size)
-			fds[count++] = listener->fd;
-	}
+	TAILQ_FOREACH (listen, &pool->config->listen, entry)
+		if (count < SPAWN_FDS_MAX)
+			fds[count++] = listener_named(pool, listen->value)->fd;
 	return count;
+}
+
+int
+environment_stdin(const struct pool *pool)
+{
+	if (pool_is_leased(pool) || !is_told_as(pool, CONFIG_INHERIT_STDIN))
+		return -1;
+	return listener_named(pool, TAILQ_FIRST(&pool->config->listen)->value)->fd;
 }

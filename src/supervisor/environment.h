@@ -9,15 +9,19 @@ struct worker;
 
 /*
  * The environment of a worker: poold's own without what belongs to poold
- * (NOTIFY_SOCKET, LISTEN_*, WATCHDOG_*, POOLD_*), the contract's variables, the
+ * (NOTIFY_SOCKET, LISTEN_*, SERVER_STARTER_*, FPM_SOCKETS*, WATCHDOG_*, POOLD_*),
+ * the contract's variables or those that inherit_as names, the
  * user's HOME, USER and LOGNAME when the user changes, and env.NAME of the
- * configuration.  *listen_pid points into it, for struct spawn, or is NULL.
+ * configuration.  *listen_pid and *watchdog_pid point into it, for struct spawn,
+ * or are NULL.
  */
-char **environment_new(struct worker *worker, char **listen_pid);
+char **environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid);
 void environment_free(char **envp);
 
-/* Fills fds with the service's listening sockets (the supervisor's own).
- * Returns how many. */
-int environment_listen_fds(struct pool *pool, int *fds, int size);
+/* Fills fds[SPAWN_FDS_MAX] with the service's listening sockets (the
+ * supervisor's own).  Returns how many. */
+int environment_listen_fds(const struct pool *pool, int *fds);
+/* The one that also becomes standard input; -1: none does. */
+int environment_stdin(const struct pool *pool);
 
 #endif

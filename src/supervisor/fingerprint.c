@@ -2,7 +2,6 @@
 #include "supervisor/fingerprint.h"
 
 #include <fts.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,10 @@
 #include "supervisor/config.h"
 
 #define WATCHED_MAX 100000 /* files below a watch path that are looked at */
+#define WATCHED	    "watched = "
+#define FILES	    "files = "
+#define FILES_LEN   (sizeof(FILES) - 1 + 16 + 1)
+#define WATCHED_LEN (sizeof(WATCHED) - 1 + 16 + 1) /* with 64 bits in hex, newline */
 
 /* FNV-1a, 64 bits: changes are accidental, not forged. */
 #define HASH_START 0xcbf29ce484222325ULL
@@ -87,7 +90,7 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 {
 	char *text = config_service_text(config, service), *all;
 	struct config_string *watch, *listen;
-	uint64_t hash = HASH_START;
+	uint64_t hash = HASH_START, watched = HASH_START;
 
 	hash_arguments(&hash, service);
 	/* inherited sockets come from addresses, not from names */
@@ -99,8 +102,9 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 			hash_bytes(&hash, address, strlen(address));
 		}
 	TAILQ_FOREACH (watch, &service->watch, entry)
-		hash_tree(&hash, watch->value, service);
-	all = util_asprintf("%sfiles = %016llx\n", text, (unsigned long long)hash);
+		hash_tree(&watched, watch->value, service);
+	all = util_asprintf("%s" FILES "%016llx\n" WATCHED "%016llx\n", text,
+	    (unsigned long long)hash, (unsigned long long)watched);
 	free(text);
 	return all;
 }
@@ -110,12 +114,10 @@ fingerprint_files(const char *fingerprint)
 {
 	size_t len = strlen(fingerprint);
 
-	/* the last line */
-	if (len > 0)
-		len--;
-	while (len > 0 && fingerprint[len - 1] != '\n')
-		len--;
-	return fingerprint + len;
+	/* the last two lines are of one length */
+	return len > FILES_LEN + WATCHED_LEN ?
+	    fingerprint + len - WATCHED_LEN - FILES_LEN :
+	    fingerprint;
 }
 
 char *
@@ -127,4 +129,14 @@ fingerprint_join(const struct config *config, const struct config_service *servi
 
 	free(text);
 	return all;
+}
+
+bool
+fingerprint_differs_in_watched(const char *old, const char *fresh)
+{
+	size_t len = strlen(old);
+
+	/* the last line is of one length */
+	return len == strlen(fresh) && len > WATCHED_LEN &&
+	    memcmp(old, fresh, len - WATCHED_LEN) == 0 && strcmp(old, fresh) != 0;
 }

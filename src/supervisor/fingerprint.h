@@ -7,6 +7,8 @@
 #ifndef SUPERVISOR_FINGERPRINT_H
 #define SUPERVISOR_FINGERPRINT_H
 
+#include <stdbool.h>
+
 struct config;
 struct config_service;
 
@@ -18,5 +20,9 @@ char *fingerprint_new(const struct config *config, const struct config_service *
 const char *fingerprint_files(const char *fingerprint);
 char *fingerprint_join(const struct config *config, const struct config_service *service,
     const char *files);
+
+/* Whether two fingerprints that are not equal differ in nothing but what lies
+ * below the watch paths. */
+bool fingerprint_differs_in_watched(const char *old, const char *fresh);
 
 #endif

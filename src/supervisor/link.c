@@ -121,6 +121,7 @@ settings_of(const struct config_service *config)
 		.queue_limit = (uint32_t)config->queue_limit,
 		.queue_timeout_ns = (uint64_t)config->queue_timeout_ms * MS_NS,
 		.request_timeout_ns = (uint64_t)config->request_timeout_ms * MS_NS,
+		.slow_threshold_ns = (uint64_t)config->slow_threshold_ms * MS_NS,
 		.client_timeout_ns = (uint64_t)config->client_timeout_ms * MS_NS,
 		.body_timeout_ns = (uint64_t)config->body_timeout_ms * MS_NS,
 		.body_min_rate = (uint64_t)config->body_min_rate,
@@ -129,6 +130,7 @@ settings_of(const struct config_service *config)
 		.retries = (uint32_t)config->retries,
 		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
 		.breaker = breaker_of(config),
+		.outlier_failures = (uint32_t)config->outlier_failures,
 	};
 }
 
@@ -320,7 +322,10 @@ on_stuck(struct link *link, const struct role_stuck *role, size_t len)
 	if (len != sizeof(*role) + role->line_len || worker == NULL ||
 	    worker->pool->id != role->generation || worker->slot != role->worker)
 		return;
-	stuck_report(worker, role->slot, role->serial, role->line, role->line_len);
+	if (role->type == ROLE_SLOW)
+		stuck_slow(worker, role);
+	else
+		stuck_report(worker, role);
 }
 
 static void
@@ -331,6 +336,21 @@ on_load(struct link *link, const struct role_load *role)
 
 	if (pool != NULL)
 		strength_report(pool, role->queued);
+}
+
+static void
+on_outlier(struct link *link, const struct role_outlier *role)
+{
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
+
+	if (worker == NULL || worker->pool->id != role->generation ||
+	    worker->state != WORKER_RUNNING)
+		return;
+	log_warn("service %s: worker %u (pid %d) answered %u requests in a row with 5xx; "
+		 "it is recycled",
+	    worker->pool->service->name, worker->slot, (int)role->pid, role->failures);
+	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
 static void
@@ -356,12 +376,15 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_gone_seen(link, buf);
 	else if (role->type == ROLE_KILL && len == sizeof(struct role_kill))
 		on_kill(link, buf);
-	else if (role->type == ROLE_STUCK && len >= sizeof(struct role_stuck))
+	else if ((role->type == ROLE_STUCK || role->type == ROLE_SLOW) &&
+	    len >= sizeof(struct role_stuck))
 		on_stuck(link, buf, len);
 	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
 		on_load(link, buf);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
+	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))
+		on_outlier(link, buf);
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)
@@ -508,7 +531,9 @@ fork_router(struct link *link, int sock)
 		.switch_account = supervisor->is_root,
 		.fds = { sock },
 		.fd_count = 1,
-		.log_fd = log_fd() };
+		.stdin_fd = -1,
+		.log_fd = log_fd(),
+		.death_signal = SIGTERM };
 	char *why;
 
 	if (!config_router_account(supervisor->plan->config, &account, &why)) {

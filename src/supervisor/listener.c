@@ -125,11 +125,46 @@ take_settings(struct listener *listener, const struct config_listen *config)
 	listener->settings.trusted_count = count;
 }
 
+/* Returns NULL, or why there is no socket (the caller frees it). */
+static char *
+bind_socket(struct listener *listener, const struct config_listen *config)
+{
+	const char *step = "bind";
+
+	listener->fd = open_socket(&listener->address);
+	if (listener->fd == -1)
+		step = "open a socket for";
+	if (listener->fd != -1 && bind_address(listener->fd, &listener->address) == 0)
+		return NULL;
+	listener->address.kind = CONFIG_ADDRESS_ANY; /* no file of ours */
+	return explain(config, step, errno);
+}
+
+static char *
+find_socket(struct listener *listener, const struct config_listen *config,
+    struct inherited_sockets *inherited)
+{
+	const char *reason = "";
+	char *why;
+
+	if (!config_address_parse(config->address, &listener->address, &reason))
+		return util_asprintf("%s: %s", config->address, reason);
+	listener->fd = inherited_take(inherited, config, &listener->address, &why);
+	if (why != NULL)
+		return why;
+	if (listener->fd == -1)
+		return bind_socket(listener, config);
+	listener->inherited = true;
+	if (listener->address.kind != CONFIG_ADDRESS_UNIX)
+		set_on(listener->fd, IPPROTO_TCP, TCP_NODELAY);
+	return NULL;
+}
+
 struct listener *
-listener_open(const struct config_listen *config, uint32_t id, char **why)
+listener_open(const struct config_listen *config, uint32_t id,
+    struct inherited_sockets *inherited, char **why)
 {
 	struct listener *listener = util_alloc(sizeof(*listener));
-	const char *reason = "", *step = "bind";
 
 	listener->id = id;
 	listener->fresh = true;
@@ -137,26 +172,13 @@ listener_open(const struct config_listen *config, uint32_t id, char **why)
 	listener->name = util_strdup(config->name);
 	listener->text = util_strdup(config->address);
 	listener->fd = -1;
-	if (!config_address_parse(config->address, &listener->address, &reason)) {
-		*why = util_asprintf("%s: %s", config->address, reason);
-		listener_close(listener);
-		return NULL;
-	}
-	listener->fd = open_socket(&listener->address);
-	if (listener->fd == -1)
-		step = "open a socket for";
-	if (listener->fd == -1 || bind_address(listener->fd, &listener->address) == -1) {
-		*why = explain(config, step, errno);
-		listener->address.kind = CONFIG_ADDRESS_ANY; /* not ours */
-		listener_close(listener);
-		return NULL;
-	}
-	if (listen(listener->fd, (int)config->backlog) == -1) {
+	*why = find_socket(listener, config, inherited);
+	if (*why == NULL && listen(listener->fd, (int)config->backlog) == -1)
 		*why = explain(config, "listen on", errno);
-		listener_close(listener);
-		return NULL;
-	}
-	return listener;
+	if (*why == NULL)
+		return listener;
+	listener_close(listener);
+	return NULL;
 }
 
 void
@@ -164,7 +186,7 @@ listener_close(struct listener *listener)
 {
 	if (listener->fd != -1) {
 		close(listener->fd);
-		if (listener->address.kind == CONFIG_ADDRESS_UNIX)
+		if (listener->address.kind == CONFIG_ADDRESS_UNIX && !listener->inherited)
 			unlink(listener->address.path);
 	}
 	free(listener->name);

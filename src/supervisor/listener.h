@@ -13,6 +13,7 @@
 
 #include "common/roles.h"
 #include "supervisor/config.h"
+#include "supervisor/inherited.h"
 
 struct listener {
 	TAILQ_ENTRY(listener) entry;
@@ -22,19 +23,20 @@ struct listener {
 	struct config_address address;
 	struct listener_settings settings;
 	int fd;
-	bool routed; /* the router accepts from it; else a service's workers */
-	bool fresh;  /* opened by a reload that is not committed */
+	bool routed;	/* the router accepts from it; else a service's workers */
+	bool inherited; /* bound by whoever started us */
+	bool fresh;	/* opened by a reload that is not committed */
 };
 TAILQ_HEAD(listeners, listener);
 
 /*
- * Binds and listens.  Returns NULL with a reason in *why, which the caller
+ * Takes an inherited socket, or binds one, and listens.  Returns NULL with a reason in *why, which the caller
  * frees: port taken, no permission, no such address ...  A unix socket that
  * nobody listens on any more is replaced.  The listener is fresh.
  */
 struct listener *listener_open(const struct config_listen *config, uint32_t id,
-    char **why);
-/* Closes and frees; removes a unix socket from the file system. */
+    struct inherited_sockets *inherited, char **why);
+/* Closes and frees; removes a unix socket that it bound from the file system. */
 void listener_close(struct listener *listener);
 
 struct listener *listener_by_address(struct listeners *listeners, const char *text);

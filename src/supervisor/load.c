@@ -93,12 +93,6 @@ leases_in_workers(const struct pool *pool)
 
 /* --- for themselves ---------------------------------------------------- */
 
-int
-load_listeners(struct pool *pool, int *fds, int size)
-{
-	return environment_listen_fds(pool, fds, size);
-}
-
 /* tcp(7) does not say it: of a listening socket tcpi_unacked is the number of
  * connections in its accept queue (linux/net/ipv4/tcp.c, tcp_get_info). */
 static uint32_t
@@ -179,7 +173,7 @@ load_queued(struct pool *pool)
 
 	if (pool_is_leased(pool))
 		return pool->strength.queued;
-	count = load_listeners(pool, fds, SPAWN_FDS_MAX);
+	count = environment_listen_fds(pool, fds);
 	for (int i = 0; i < count; i++)
 		queued += accept_queue(fds[i]);
 	return queued;

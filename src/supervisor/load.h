@@ -21,10 +21,6 @@ uint32_t load_queued(struct pool *pool);
 /* Whether this very worker has a request; false where that is not known. */
 bool load_is_busy(const struct worker *worker);
 
-/* The listening sockets of a pool, at most size; they stay their owners'.
- * Returns their number. */
-int load_listeners(struct pool *pool, int *fds, int size);
-
 /* Whether tasks have to wait for memory (/proc/pressure/memory).  False where
  * the kernel does not tell. */
 bool load_memory_is_short(void);

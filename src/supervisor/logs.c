@@ -31,27 +31,43 @@ open_log(const char *path, int *fd)
 	return NULL;
 }
 
+static void
+close_if_open(int fd)
+{
+	if (fd != -1)
+		close(fd);
+}
+
 char *
 logs_open(struct logs *logs, const struct config *config)
 {
-	int log = -1, access_fd = -1;
+	int log = -1, access_fd = -1, slow = -1;
 	char *why = open_log(config->log, &log);
 
 	if (why == NULL)
 		why = open_log(config->access_log, &access_fd);
+	if (why == NULL)
+		why = open_log(config->slow_log, &slow);
 	if (why != NULL) {
-		if (log != -1)
-			close(log);
+		close_if_open(log);
+		close_if_open(access_fd);
 		return why;
 	}
 	log_replace(log != -1 ? log : STDERR_FILENO);
-	if (logs->access_fd != -1)
-		close(logs->access_fd);
+	close_if_open(logs->access_fd);
 	logs->access_fd = access_fd;
+	if (strcmp(config->slow_log, "stderr") == 0)
+		slow = STDERR_FILENO;
+	if (slow == -1)
+		sink_close(&logs->slow);
+	else
+		sink_replace(&logs->slow, slow);
 	free(logs->log);
 	free(logs->access_log);
+	free(logs->slow_log);
 	logs->log = util_strdup(config->log);
 	logs->access_log = util_strdup(config->access_log);
+	logs->slow_log = util_strdup(config->slow_log);
 	return NULL;
 }
 
@@ -82,10 +98,30 @@ logs_reopen(struct supervisor *supervisor, const struct config *config)
 void
 logs_close(struct logs *logs)
 {
-	if (logs->access_fd != -1)
-		close(logs->access_fd);
+	close_if_open(logs->access_fd);
 	logs->access_fd = -1;
+	sink_close(&logs->slow);
 	free(logs->log);
 	free(logs->access_log);
-	logs->log = logs->access_log = NULL;
+	free(logs->slow_log);
+	logs->log = logs->access_log = logs->slow_log = NULL;
+}
+
+bool
+logs_has_slow(const struct logs *logs)
+{
+	return logs->slow.fd != -1;
+}
+
+void
+logs_slow(struct logs *logs, const char *text, size_t len)
+{
+	sink_add(&logs->slow, text, len);
+	sink_flush(&logs->slow);
+}
+
+bool
+logs_flush(struct logs *logs)
+{
+	return sink_flush(&logs->slow);
 }

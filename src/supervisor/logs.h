@@ -5,6 +5,9 @@
 #define SUPERVISOR_LOGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "common/sink.h"
 
 struct config;
 struct supervisor;
@@ -13,6 +16,8 @@ struct logs {
 	char *log;	  /* path, or "stderr" */
 	char *access_log; /* path, "stderr" or "off" */
 	int access_fd;	  /* -1 unless access_log is a path */
+	char *slow_log;	  /* path, "stderr" or "off" */
+	struct sink slow; /* our own to write */
 };
 
 /* Opens what config names and logs there from now on.  Returns NULL; or why it
@@ -22,5 +27,10 @@ char *logs_open(struct logs *logs, const struct config *config);
  * the router. */
 void logs_reopen(struct supervisor *supervisor, const struct config *config);
 void logs_close(struct logs *logs);
+/* Whether slow_log is anything but off; writes an entry there. */
+bool logs_has_slow(const struct logs *logs);
+void logs_slow(struct logs *logs, const char *text, size_t len);
+/* Tries again to write what waits.  Returns whether something still does. */
+bool logs_flush(struct logs *logs);
 
 #endif

@@ -29,6 +29,10 @@ handle_message(struct supervisor *supervisor, char *text, pid_t sender)
 	while ((line = strsep(&text, "\n")) != NULL)
 		if (strcmp(line, "READY=1") == 0)
 			worker_event(worker, WORKER_ON_READY);
+		else if (strcmp(line, "WATCHDOG=1") == 0)
+			health_watchdog(worker);
+		else if (strcmp(line, "WATCHDOG=trigger") == 0)
+			health_trigger(worker);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/config_value.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -99,9 +100,13 @@ pool_free(struct pool *pool)
 	if (pool->board.map != NULL)
 		munmap(pool->board.map, pool->board.layout.size);
 	close_fd(&pool->board_fd);
+	health_clear(&pool->health);
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		health_clear(&pool->workers[i].health);
 	config_account_free(&pool->account);
 	plan_release(pool->plan);
 	free(pool->fingerprint);
+	free(pool->fresh_fingerprint);
 	free(pool->workers);
 	free(pool);
 }
@@ -136,6 +141,7 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
 	strength_init(pool, service->current != NULL);
+	health_init(&pool->health, pool, NULL);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
 	return pool;
 }
@@ -174,6 +180,9 @@ pool_restore(struct supervisor *supervisor, struct service *service, struct plan
 	pool->number = saved->number;
 	pool->state = saved->state;
 	pool->was_ready = saved->was_ready;
+	pool->start_failed = saved->start_failed;
+	pool->health.failed = saved->health.failed;
+	pool->health.unwell_ns = saved->health.unwell_ns;
 	pool->account = saved->account;
 	memcpy(pool->queue, saved->queue, sizeof(pool->queue));
 	memcpy(pool->done, saved->done, sizeof(pool->done));
@@ -195,12 +204,15 @@ pool_worker_ready(struct pool *pool)
 {
 	uint32_t target = pool->strength.target;
 
+	supervisor_title_touch(pool->supervisor);
 	if (!pool->was_ready && strength_is_reached(pool)) {
 		pool->was_ready = true;
 		log_info("service %s: generation %u is ready (%u worker%s)",
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
+		health_serving(pool);
 		reload_pool_ready(pool->supervisor);
 	}
+	systemd_pool_settled(pool->supervisor);
 	/* those that it succeeds may leave, or more may come */
 	reload_pool_progress(pool->supervisor, pool);
 	strength_review(pool);
@@ -215,8 +227,14 @@ pool_worker_died(struct pool *pool, const char *why)
 void
 pool_worker_failed(struct pool *pool, const char *why)
 {
-	if (!pool->was_ready)
-		reload_pool_failed(pool->supervisor, pool, why);
+	struct supervisor *supervisor = pool->supervisor;
+
+	if (pool->was_ready)
+		return;
+	pool->start_failed = true;
+	systemd_pool_settled(supervisor);
+	/* last: it may be the end of the pool */
+	reload_pool_failed(supervisor, pool, why);
 }
 
 static void
@@ -247,10 +265,40 @@ pool_workers_event(struct pool *pool, enum worker_event event)
 	pool_check_empty(pool);
 }
 
+void
+pool_forget_reload(struct pool *pool)
+{
+	free(pool->fresh_fingerprint);
+	pool->fresh_fingerprint = NULL;
+}
+
+void
+pool_signal_reload(struct pool *pool)
+{
+	int sig = pool->config->reload_signal;
+	unsigned count = 0;
+
+	if (pool->fresh_fingerprint == NULL)
+		return;
+	free(pool->fingerprint);
+	pool->fingerprint = pool->fresh_fingerprint;
+	pool->fresh_fingerprint = NULL;
+	/* one that started since then has read the changed files anyway, and
+	 * need not know the signal yet */
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (worker_is_going(&pool->workers[i])) {
+			worker_signal(&pool->workers[i], sig);
+			count++;
+		}
+	log_info("service %s: only watched files have changed: sent %s to %u worker%s",
+	    pool->service->name, config_signal_name(sig), count, count == 1 ? "" : "s");
+}
+
 static void
 do_drain(struct pool *pool)
 {
 	strength_end(pool);
+	health_clear(&pool->health);
 	/* the end of the file, for all duplicates and behind all that is
 	 * queued: workers serve that, then exit */
 	if (pool->queue[POOL_ROUTER_END] != -1)
@@ -285,6 +333,9 @@ pool_event(struct pool *pool, enum pool_event event)
 		break;
 	case POOL_DO_SERVE:
 		pool->service->current = pool;
+		/* the router tells of others; for this one it has no breaker */
+		if (!pool_is_leased(pool))
+			pool->service->breaker = ROLE_BREAKER_CLOSED;
 		break;
 	case POOL_DO_YIELD:
 		if (pool->service->current == pool)

@@ -13,6 +13,7 @@
 
 #include "common/lease.h"
 #include "supervisor/config.h"
+#include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/strength.h"
 #include "supervisor/worker.h"
@@ -30,9 +31,11 @@ struct pool {
 	struct plan *plan; /* that config belongs to */
 	const struct config_service *config;
 	struct config_account account;
-	char *fingerprint; /* see fingerprint.h */
-	uint32_t id;	   /* never used twice */
-	uint32_t number;   /* of the generation, from 1, in its service */
+	char *fingerprint;	 /* see fingerprint.h */
+	char *fresh_fingerprint; /* that a running reload gives it, with its
+				  * reload_signal; NULL: none */
+	uint32_t id;		 /* never used twice */
+	uint32_t number;	 /* of the generation, from 1, in its service */
 	enum pool_state state;
 	int queue[2]; /* -1 for mode = inherit, like done and board */
 	int done[2];
@@ -41,8 +44,10 @@ struct pool {
 	struct worker *workers;
 	uint32_t worker_count; /* slots: see strength.h for how many are used */
 	struct strength strength;
+	struct health health;	   /* of a service that accepts for itself */
 	uint64_t memory_looked_ns; /* see recycle.c */
 	bool was_ready;		   /* as many as there should be, some time */
+	bool start_failed;	   /* a worker did not become ready before that */
 	bool sharing;		   /* see pool_share */
 	bool held;		   /* not to be freed while its workers are walked */
 };
@@ -80,6 +85,10 @@ void pool_check_empty(struct pool *pool);
 
 /* The event for each of its workers; then it may be freed. */
 void pool_workers_event(struct pool *pool, enum worker_event event);
+/* At the end of a reload: sends the workers their reload_signal if that is what
+ * they need (fresh_fingerprint), unless the reload failed. */
+void pool_signal_reload(struct pool *pool);
+void pool_forget_reload(struct pool *pool);
 /* Whether a worker that died is to be replaced. */
 bool pool_wants_workers(const struct pool *pool);
 

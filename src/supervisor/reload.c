@@ -84,7 +84,8 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	TAILQ_FOREACH (listen, &config->listens, entry) {
 		if (listener_by_address(&supervisor->listeners, listen->address) != NULL)
 			continue;
-		listener = listener_open(listen, ++supervisor->next_id, &why);
+		listener = listener_open(listen, ++supervisor->next_id,
+		    &supervisor->inherited, &why);
 		if (listener == NULL)
 			return why;
 		TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entry);
@@ -94,16 +95,27 @@ open_listeners(struct supervisor *supervisor, const struct config *config)
 	return NULL;
 }
 
+/* A socket that whoever started us has too cannot be bound again: it is kept,
+ * should a later configuration name its address. */
+static void
+close_listener(struct supervisor *supervisor, struct listener *listener)
+{
+	TAILQ_REMOVE(&supervisor->listeners, listener, entry);
+	if (listener->inherited) {
+		inherited_keep(&supervisor->inherited, listener->fd);
+		listener->fd = -1;
+	}
+	listener_close(listener);
+}
+
 static void
 close_fresh(struct supervisor *supervisor)
 {
 	struct listener *listener, *next;
 
 	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next)
-		if (listener->fresh) {
-			TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-			listener_close(listener);
-		}
+		if (listener->fresh)
+			close_listener(supervisor, listener);
 }
 
 static void
@@ -148,8 +160,7 @@ switch_listeners(struct supervisor *supervisor, const struct config *config,
 		log_info("listener %s (%s) is closed", listener->name, listener->text);
 		if (listener->routed)
 			link_remove_listener(&supervisor->link, listener);
-		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-		listener_close(listener);
+		close_listener(supervisor, listener);
 	}
 }
 
@@ -161,6 +172,15 @@ starting_pool(struct service *service)
 	struct pool *pool = TAILQ_LAST(&service->pools, pools);
 
 	return pool != NULL && pool->state == POOL_STARTING ? pool : NULL;
+}
+
+/* Whether its workers are all there to be told by a signal that what they watch
+ * has changed, and nothing else has. */
+static bool
+is_for_signal(const struct pool *pool, const char *fingerprint)
+{
+	return pool->config->reload_signal != 0 && strength_is_reached(pool) &&
+	    fingerprint_differs_in_watched(pool->fingerprint, fingerprint);
 }
 
 /* Starts a pool for a service that is new or has changed. */
@@ -176,6 +196,10 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 	if (service->current != NULL &&
 	    strcmp(service->current->fingerprint, fingerprint) == 0) {
 		free(fingerprint);
+		return NULL;
+	}
+	if (service->current != NULL && is_for_signal(service->current, fingerprint)) {
+		service->current->fresh_fingerprint = fingerprint;
 		return NULL;
 	}
 	if (pool_start(supervisor, service, reload->plan, config, fingerprint, &why) ==
@@ -202,9 +226,13 @@ abandon_pools(struct supervisor *supervisor)
 	struct service *service, *next;
 	struct pool *pool;
 
-	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next)
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next) {
+		if (service->current != NULL)
+			pool_forget_reload(service->current);
+		/* last: it may take the service along */
 		if ((pool = starting_pool(service)) != NULL)
 			pool_event(pool, POOL_ON_ABANDON);
+	}
 }
 
 static bool
@@ -232,8 +260,12 @@ switch_pools(struct supervisor *supervisor, struct reload *reload)
 		old = service->current;
 		if (fresh == NULL &&
 		    (old == NULL ||
-			config_service_find(reload->plan->config, service->name) != NULL))
+			config_service_find(reload->plan->config, service->name) !=
+			    NULL)) {
+			if (old != NULL)
+				pool_signal_reload(old);
 			continue;
+		}
 		if (old != NULL)
 			pool_event(old, POOL_ON_STANDBY);
 		if (fresh != NULL)
@@ -279,6 +311,7 @@ fail(struct supervisor *supervisor, const char *why)
 	supervisor->reload = NULL;
 	abandon_pools(supervisor);
 	close_fresh(supervisor);
+	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
@@ -294,7 +327,8 @@ static void
 reopen_logs_if_changed(struct supervisor *supervisor, const struct config *config)
 {
 	if (changed(supervisor->logs.log, config->log) ||
-	    changed(supervisor->logs.access_log, config->access_log))
+	    changed(supervisor->logs.access_log, config->access_log) ||
+	    changed(supervisor->logs.slow_log, config->slow_log))
 		logs_reopen(supervisor, config);
 }
 
@@ -312,9 +346,11 @@ finish(struct supervisor *supervisor)
 			pool_event(rollout->old, POOL_ON_RETIRE);
 	switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
-	if (reload->old_plan != NULL)
+	if (reload->old_plan != NULL) {
 		log_info("reload done in %.3f s",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
+		systemd_reloaded(supervisor, NULL);
+	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
@@ -345,6 +381,7 @@ undo(struct supervisor *supervisor, const char *why)
 			pool_event(rollout->fresh, POOL_ON_RETIRE);
 	switch_listeners(supervisor, supervisor->plan->config, false);
 	supervisor_title_touch(supervisor);
+	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
@@ -483,9 +520,12 @@ reload_begin(struct supervisor *supervisor)
 		return;
 	}
 	log_info("reloading %s", supervisor->config_file);
+	systemd_reloading(supervisor);
 	config = load(supervisor);
-	if (config == NULL)
+	if (config == NULL) {
+		systemd_reloaded(supervisor, "the configuration has errors");
 		return;
+	}
 	supervisor->upgrade.stale = true;
 	supervisor->reload = reload_new(supervisor, config);
 	why = start_all(supervisor);

@@ -76,7 +76,7 @@ static int
 place_fds(const struct spawn *spawn, int failure_fd)
 {
 	int moved[SPAWN_FDS_MAX], above = SPAWN_FD_FIRST + SPAWN_FDS_MAX + 1;
-	int last, null;
+	int last, in = spawn->stdin_fd;
 
 	failure_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, above);
 	if (failure_fd == -1)
@@ -86,7 +86,8 @@ place_fds(const struct spawn *spawn, int failure_fd)
 			fail(failure_fd, "descriptors");
 	if (dup2(spawn->log_fd, STDOUT_FILENO) == -1 ||
 	    dup2(spawn->log_fd, STDERR_FILENO) == -1 ||
-	    (null = open("/dev/null", O_RDONLY)) == -1 || dup2(null, STDIN_FILENO) == -1)
+	    (in == -1 && (in = open("/dev/null", O_RDONLY)) == -1) ||
+	    dup2(in, STDIN_FILENO) == -1)
 		fail(failure_fd, "standard descriptors");
 	for (int i = 0; i < spawn->fd_count; i++)
 		if (dup2(moved[i], SPAWN_FD_FIRST + i) == -1)
@@ -124,10 +125,10 @@ drop_privileges(const struct spawn *spawn, int failure_fd)
 
 /* After setuid, which clears it; the supervisor may have died before. */
 static void
-die_with_parent(pid_t parent, int failure_fd)
+die_with_parent(const struct spawn *spawn, pid_t parent, int failure_fd)
 {
 	errno = ESRCH;
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != parent)
+	if (prctl(PR_SET_PDEATHSIG, spawn->death_signal) == -1 || getppid() != parent)
 		fail(failure_fd, "supervisor");
 }
 
@@ -161,11 +162,14 @@ run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgrou
 	if (spawn->limits != NULL)
 		limit_child(spawn->limits, failure_fd);
 	drop_privileges(spawn, failure_fd);
-	die_with_parent(parent, failure_fd);
+	die_with_parent(spawn, parent, failure_fd);
 	if (chdir(spawn->chdir != NULL ? spawn->chdir : "/") == -1)
 		fail(failure_fd, "chdir");
 	if (spawn->listen_pid != NULL)
 		snprintf(spawn->listen_pid + strlen("LISTEN_PID="), 12, "%d",
+		    (int)getpid());
+	if (spawn->watchdog_pid != NULL)
+		snprintf(spawn->watchdog_pid + strlen("WATCHDOG_PID="), 12, "%d",
 		    (int)getpid());
 	execve(spawn->path, spawn->argv, spawn->envp);
 	fail(failure_fd, "exec");

@@ -16,16 +16,19 @@
 struct spawn {
 	const char *path; /* absolute */
 	char *const *argv;
-	char **envp;	   /* whole environment */
-	char *listen_pid;  /* in envp: "LISTEN_PID=" and 11 more bytes that
+	char **envp;	    /* whole environment */
+	char *listen_pid;   /* in envp: "LISTEN_PID=" and 11 more bytes that
 				  * become the child's pid; NULL: none */
-	const char *chdir; /* NULL: / */
+	char *watchdog_pid; /* "WATCHDOG_PID=", in the same way */
+	const char *chdir;  /* NULL: / */
 	const struct config_account *account;
 	bool switch_account;	     /* we are root and become account */
 	const struct limits *limits; /* NULL: those of poold */
 	int fds[SPAWN_FDS_MAX];	     /* what the child gets; still the caller's */
 	int fd_count;
-	int log_fd; /* becomes stdout and stderr */
+	int stdin_fd;	  /* becomes stdin; -1: /dev/null */
+	int log_fd;	  /* becomes stdout and stderr */
+	int death_signal; /* what it gets should the supervisor die */
 };
 
 /* Why a child could not become what it should: what exec or a step before it

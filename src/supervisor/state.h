@@ -4,7 +4,7 @@
  * place (upgrade.h): records (common/record.h) of the supervisor, its listeners,
  * services, pools and workers, with the numbers of their descriptors.
  *
- * [state], [supervisor], [listener] ..., then for each service [service], its
+ * [state], [supervisor], [listener] ..., [inherited] ..., then for each service [service], its
  * [pool]s, each with its [worker]s, and [end].  Sections that are not known are
  * skipped.  STATE_FORMAT changes only when a reader of the old format could
  * not make sense of the new one; for all else there are the rules of records.
@@ -47,6 +47,7 @@ struct state_pool {
 extern const struct record_table state_head_table;
 extern const struct record_table state_supervisor_table;
 extern const struct record_table state_listener_table;
+extern const struct record_table state_inherited_table;
 extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;
 extern const struct record_table state_pool_more_table;

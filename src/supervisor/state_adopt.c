@@ -47,6 +47,19 @@ adopt_worker(struct worker *worker)
 	watch(loop, &worker->failure, worker);
 }
 
+/* A check that was under way begins anew. */
+static void
+adopt_health(struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (worker_is_going(&pool->workers[i]))
+			health_running(&pool->workers[i]);
+		else if (pool->workers[i].state == WORKER_CHECKING)
+			health_first(&pool->workers[i]);
+	if (pool->was_ready && pool->state == POOL_SERVING)
+		health_serving(pool);
+}
+
 static bool
 adopt_pool(struct pool *pool)
 {
@@ -81,5 +94,8 @@ state_adopt(struct supervisor *supervisor, const struct record_fds *fds)
 				return false;
 		cgroup_update(&supervisor->cgroups, service);
 	}
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
+			adopt_health(pool);
 	return true;
 }

@@ -59,6 +59,10 @@ static const struct record_key supervisor_keys[] = {
 	NEEDED(TEXT, "log", logs.log),
 	NEEDED(TEXT, "access_log", logs.access_log),
 	KEY(FD, "access_fd", logs.access_fd),
+	KEY(TEXT, "slow_log", logs.slow_log),
+	KEY(FD, "slow_fd", logs.slow.fd),
+	KEY(BOOL, "systemd_ready", systemd.ready),
+	KEY(TEXT, "systemd_note", systemd.note),
 	NEEDED(FD, "notify_fd", notify.io.fd),
 	NEEDED(CHARS, "notify_path", notify.path),
 	KEY(UNSIGNED, "router_epoch", link.epoch),
@@ -73,8 +77,17 @@ static const struct record_key listener_keys[] = {
 	NEEDED(TEXT, "address", text),
 	NEEDED(FD, "fd", fd),
 	KEY(BOOL, "routed", routed),
+	KEY(BOOL, "inherited", inherited),
 };
 TABLE(listener);
+#undef OF
+
+#define OF struct inherited
+static const struct record_key inherited_keys[] = {
+	NEEDED(FD, "fd", fd),
+	KEY(TEXT, "name", name),
+};
+TABLE(inherited);
 #undef OF
 
 #define OF struct service
@@ -95,6 +108,9 @@ static const struct record_key pool_keys[] = {
 	NEEDED(UNSIGNED, "worker_count", worker_count),
 	KEY(UNSIGNED, "target", strength.target),
 	KEY(BOOL, "was_ready", was_ready),
+	KEY(BOOL, "start_failed", start_failed),
+	KEY(UNSIGNED, "checks_failed", health.failed),
+	KEY(UNSIGNED, "unwell_ns", health.unwell_ns),
 	KEY(FD, "queue_router", queue[POOL_ROUTER_END]),
 	KEY(FD, "queue_worker", queue[POOL_WORKER_END]),
 	KEY(FD, "done_router", done[POOL_ROUTER_END]),
@@ -152,10 +168,18 @@ static const struct record_key worker_keys[] = {
 	KEY(UNSIGNED, "failures", failures),
 #endif
 	KEY(UNSIGNED, "barren", barren),
+	KEY(UNSIGNED, "barren_since_ns", barren_since_ns),
+	KEY(UNSIGNED, "checks_passed", health.passed),
+	KEY(UNSIGNED, "checks_failed", health.failed),
+	KEY(UNSIGNED, "check_first", health.first_serial),
+	KEY(UNSIGNED, "check_last", health.last_serial),
+	KEY(CHARS, "check_got", health.got),
+	KEY(BOOL, "abort", health.abort),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
+	KEY(BOOL, "leaving", leaving),
 };
 TABLE(worker);
 #undef OF

@@ -94,8 +94,10 @@ load_head(struct loader *loader)
 static char *
 load_supervisor(struct loader *loader)
 {
+	struct logs *logs = &loader->supervisor->logs;
 	char *why;
 
+	logs->slow_log = util_strdup("off");
 	get(loader, &state_supervisor_table, loader->supervisor, &why);
 	return why;
 }
@@ -129,6 +131,19 @@ load_listener(struct loader *loader)
 	if (!listener_restore(listener, config))
 		return util_asprintf("%s is no address", listener->text);
 	return NULL;
+}
+
+static char *
+load_inherited(struct loader *loader)
+{
+	struct inherited *inherited = util_alloc(sizeof(*inherited));
+	char *why;
+
+	TAILQ_INSERT_TAIL(&loader->supervisor->inherited, inherited, entry);
+	inherited->fd = -1;
+	inherited->name = util_strdup("");
+	get(loader, &state_inherited_table, inherited, &why);
+	return why;
 }
 
 static char *
@@ -294,6 +309,7 @@ load_section(struct loader *loader)
 		{ "state", load_head },
 		{ "supervisor", load_supervisor },
 		{ "listener", load_listener },
+		{ "inherited", load_inherited },
 		{ "service", load_service },
 		{ "pool", load_pool },
 		{ "worker", load_worker },

@@ -122,6 +122,7 @@ save_head(struct supervisor *supervisor, struct record_writer *writer)
 bool
 state_save(struct supervisor *supervisor, struct record_writer *writer)
 {
+	struct inherited *inherited;
 	struct listener *listener;
 	struct service *service;
 	struct pool *pool;
@@ -130,6 +131,8 @@ state_save(struct supervisor *supervisor, struct record_writer *writer)
 	put(writer, "supervisor", &state_supervisor_table, supervisor);
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
 		put(writer, "listener", &state_listener_table, listener);
+	TAILQ_FOREACH (inherited, &supervisor->inherited, entry)
+		put(writer, "inherited", &state_inherited_table, inherited);
 	TAILQ_FOREACH (service, &supervisor->services, entry) {
 		put(writer, "service", &state_service_table, service);
 		TAILQ_FOREACH (pool, &service->pools, entry)

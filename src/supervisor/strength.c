@@ -8,14 +8,15 @@
 #include "common/lease.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "supervisor/environment.h"
 #include "supervisor/load.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
 #include "supervisor/rollout.h"
+#include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
-#define LOOK_NS	   (100 * MS_NS)
-#define KNOCKS_MAX 16
+#define LOOK_NS (100 * MS_NS)
 
 static bool
 is_scaled(const struct pool *pool)
@@ -62,7 +63,7 @@ strength_count(const struct pool *pool)
 		case WORKER_KILLED:
 		case WORKER_LOST:
 			/* one that did not leave by itself is replaced in place */
-			count.coming += !worker->asked_to_leave;
+			count.coming += !worker->leaving;
 			break;
 		case WORKER_RUNNING:
 			count.going++;
@@ -212,12 +213,12 @@ static void
 knocks_begin(struct pool *pool)
 {
 	struct strength *strength = &pool->strength;
-	int fds[KNOCKS_MAX], count;
+	int fds[SPAWN_FDS_MAX], count;
 
 	if (strength->knocks != NULL)
 		return;
-	count = load_listeners(pool, fds, KNOCKS_MAX);
-	strength->knocks = util_alloc((size_t)KNOCKS_MAX * sizeof(*strength->knocks));
+	count = environment_listen_fds(pool, fds);
+	strength->knocks = util_alloc(SPAWN_FDS_MAX * sizeof(*strength->knocks));
 	for (int i = 0; i < count; i++) {
 		struct loop_io *io = &strength->knocks[strength->knock_count];
 

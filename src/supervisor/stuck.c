@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,16 +16,16 @@
 #include "supervisor/worker.h"
 
 #define LOOK_INTERVAL_NS MS_NS
-#define LOOKS_MAX	 100 /* one in the kernel's hands may not stop */
+#define TRACE_NS	 (200 * MS_NS) /* to print a stack */
+#define LOOKS_MAX	 100	       /* one in the kernel's hands may not stop */
 
 static void
-set_timer(struct worker *worker)
+set_timer(struct worker *worker, uint64_t after_ns)
 {
 	loop_timer_set(&worker->pool->supervisor->loop, &worker->stuck.timer,
-	    util_now_ns() + LOOK_INTERVAL_NS);
+	    util_now_ns() + after_ns);
 }
 
-/* The first line of /proc/PID/name; "?" when it may not be read. */
 static void
 read_proc(pid_t pid, const char *name, char *buf, size_t size)
 {
@@ -38,10 +39,7 @@ read_proc(pid_t pid, const char *name, char *buf, size_t size)
 		n = read(fd, buf, size - 1);
 		close(fd);
 	}
-	if (n <= 0)
-		n = (ssize_t)strlcpy(buf, "?", size);
-	buf[n] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
+	buf[n > 0 ? n : 0] = '\0';
 }
 
 /* proc(5): the state follows the command's name, which is in parentheses and
@@ -76,6 +74,52 @@ has_lease(struct worker *worker)
 	    LEASE_OWNER_WORKER(owner) == worker->slot;
 }
 
+/* A signal that a program does not handle would end it. */
+static bool
+handles(pid_t pid, int sig)
+{
+	char buf[4096];
+	const char *caught;
+
+	read_proc(pid, "status", buf, sizeof(buf));
+	caught = strstr(buf, "\nSigCgt:");
+	return caught != NULL &&
+	    (strtoull(caught + strlen("\nSigCgt:"), NULL, 16) >> (sig - 1) & 1) != 0;
+}
+
+/* Has the runtime of a worker print its stack to standard error, if that is
+ * configured and it can.  *trace is what the slow log says of it. */
+static bool
+send_trace(struct worker *worker, const char **trace)
+{
+	int sig = worker->pool->config->trace_signal;
+
+	*trace = NULL;
+	if (sig == 0)
+		return false;
+	*trace = "not sent: the worker does not handle it";
+	if (!handles(worker->pid, sig))
+		return false;
+	*trace = "sent";
+	worker_signal(worker, sig);
+	return true;
+}
+
+static void
+write_entry(struct worker *worker, const char *what, const struct stuck *stuck)
+{
+	struct slow_entry entry = { .what = what,
+		.service = worker->pool->service->name,
+		.worker = worker->slot,
+		.pid = worker->pid,
+		.taken_ns = stuck->taken_ns,
+		.request = stuck->line,
+		.trace = stuck->trace,
+		.look = stuck->look };
+
+	slow_log_write(&worker->pool->supervisor->logs, &entry);
+}
+
 static void
 log_stuck(struct worker *worker)
 {
@@ -84,18 +128,30 @@ log_stuck(struct worker *worker)
 	log_warn("service %s: worker %u (pid %d) is past request_timeout with "
 		 "\"%s\" (wchan %s, syscall %s)",
 	    worker->pool->service->name, worker->slot, (int)worker->pid, stuck->line,
-	    stuck->wchan, stuck->syscall);
+	    stuck->look->wchan, stuck->look->syscall);
+	write_entry(worker, "killed", stuck);
 }
 
 static void
-on_timer(void *owner)
+begin_stop(struct worker *worker)
 {
-	struct worker *worker = owner;
+	worker_signal(worker, SIGSTOP);
+	set_timer(worker, LOOK_INTERVAL_NS);
+}
 
-	if (worker->pid == 0)
-		return;
+static void
+end_trace(struct worker *worker)
+{
+	worker->stuck.tracing = false;
+	if (has_lease(worker))
+		begin_stop(worker);
+}
+
+static void
+end_stop(struct worker *worker)
+{
 	if (!is_stopped(worker->pid) && ++worker->stuck.looks < LOOKS_MAX) {
-		set_timer(worker);
+		set_timer(worker, LOOK_INTERVAL_NS);
 		return;
 	}
 	if (!has_lease(worker)) {
@@ -107,29 +163,70 @@ on_timer(void *owner)
 	worker_event(worker, WORKER_ON_KILL);
 }
 
+static void
+on_timer(void *owner)
+{
+	struct worker *worker = owner;
+
+	if (worker->pid == 0)
+		return;
+	if (worker->stuck.tracing)
+		end_trace(worker);
+	else
+		end_stop(worker);
+}
+
+/* What the router says, and what is seen of the worker now. */
+static void
+take_in(struct stuck *stuck, const struct worker *worker, const struct role_stuck *role)
+{
+	uint32_t len = role->line_len < ROLE_LINE_MAX ? role->line_len : ROLE_LINE_MAX;
+
+	stuck->slot = role->slot;
+	stuck->serial = role->serial;
+	stuck->taken_ns = role->taken_ns;
+	stuck->looks = 0;
+	memcpy(stuck->line, role->line, len);
+	stuck->line[len] = '\0';
+	if (stuck->look == NULL)
+		stuck->look = util_alloc(sizeof(*stuck->look));
+	slow_log_look(worker->pid, stuck->look);
+}
+
 void
-stuck_report(struct worker *worker, uint32_t slot, uint64_t serial, const char *line,
-    uint32_t line_len)
+stuck_report(struct worker *worker, const struct role_stuck *role)
 {
 	struct stuck *stuck = &worker->stuck;
 
 	if (loop_timer_is_set(&stuck->timer))
 		return;
-	stuck->slot = slot;
-	stuck->serial = serial;
-	stuck->looks = 0;
-	memcpy(stuck->line, line, line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX);
-	stuck->line[line_len < ROLE_LINE_MAX ? line_len : ROLE_LINE_MAX] = '\0';
-	read_proc(worker->pid, "wchan", stuck->wchan, sizeof(stuck->wchan));
-	read_proc(worker->pid, "syscall", stuck->syscall, sizeof(stuck->syscall));
-	worker_signal(worker, SIGSTOP);
-	set_timer(worker);
+	take_in(stuck, worker, role);
+	stuck->tracing = send_trace(worker, &stuck->trace);
+	if (stuck->tracing)
+		set_timer(worker, TRACE_NS);
+	else
+		begin_stop(worker);
+}
+
+void
+stuck_slow(struct worker *worker, const struct role_stuck *role)
+{
+	struct stuck stuck = { 0 };
+
+	if (!logs_has_slow(&worker->pool->supervisor->logs))
+		return;
+	take_in(&stuck, worker, role);
+	send_trace(worker, &stuck.trace);
+	write_entry(worker, "slow", &stuck);
+	free(stuck.look);
 }
 
 void
 stuck_clear(struct worker *worker)
 {
 	loop_timer_clear(&worker->pool->supervisor->loop, &worker->stuck.timer);
+	free(worker->stuck.look);
+	worker->stuck.look = NULL;
 }
 
 void

@@ -47,6 +47,7 @@ show_title(void *owner)
 	    slash != NULL ? slash + 1 : supervisor->config_file, services,
 	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s", breakers,
 	    phases[supervisor->phase]);
+	systemd_status(supervisor);
 }
 
 void
@@ -62,7 +63,11 @@ flush_log(void *owner)
 {
 	struct supervisor *supervisor = owner;
 
-	if (log_flush() && !loop_timer_is_set(&supervisor->flush_timer))
+	bool waits = log_flush();
+
+	if (logs_flush(&supervisor->logs))
+		waits = true;
+	if (waits && !loop_timer_is_set(&supervisor->flush_timer))
 		loop_timer_set(&supervisor->loop, &supervisor->flush_timer,
 		    util_now_ns() + FLUSH_INTERVAL_NS);
 }
@@ -140,6 +145,7 @@ stop_gracefully(struct supervisor *supervisor)
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
 	supervisor->phase = SUPERVISOR_DRAINING;
+	systemd_stopping(supervisor);
 	show_title(supervisor);
 	loop_timer_set(&supervisor->loop, &supervisor->stop_timer,
 	    util_now_ns() + longest_stop_ns(supervisor));
@@ -154,6 +160,7 @@ stop_now(struct supervisor *supervisor)
 	supervisor->quick = true;
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
+	systemd_stopping(supervisor);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
@@ -290,6 +297,20 @@ absolute(const char *path)
 	return util_asprintf("%s/%s", cwd, path);
 }
 
+/* Returns an exit status. */
+static int
+take_inherited(struct inherited_sockets *sockets)
+{
+	char *why = inherited_open(sockets);
+
+	if (why == NULL)
+		return 0;
+	fprintf(stderr, "poold: %s\n", why);
+	free(why);
+	inherited_close(sockets, false);
+	return EX_UNAVAILABLE;
+}
+
 /* Returns an exit status; another poold that holds the file refuses us. */
 static int
 open_pidfile(struct supervisor *supervisor)
@@ -317,8 +338,10 @@ supervisor_new(void)
 
 	supervisor->is_root = geteuid() == 0;
 	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
 	supervisor->logs.access_fd = -1;
+	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
 	supervisor->stop_timer.fn = on_stop_timer;
@@ -330,6 +353,7 @@ supervisor_new(void)
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
 	upgrade_init(supervisor);
+	systemd_init(supervisor);
 	return supervisor;
 }
 
@@ -353,6 +377,7 @@ open_loop(struct supervisor *supervisor)
 		log_error("cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
+	systemd_open(supervisor);
 	supervisor->loop.before_wait = flush_log;
 	supervisor->loop.before_wait_owner = supervisor;
 	return 0;
@@ -388,6 +413,8 @@ start(struct supervisor *supervisor, struct config *config,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	link_start(&supervisor->link);
+	inherited_close(&supervisor->inherited, true);
+	systemd_started(supervisor);
 	show_title(supervisor);
 	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION, supervisor->config_file,
 	    (int)getpid());
@@ -403,6 +430,8 @@ clean_up(struct supervisor *supervisor)
 		TAILQ_REMOVE(&supervisor->listeners, listener, entry);
 		listener_close(listener);
 	}
+	inherited_close(&supervisor->inherited, false);
+	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	cgroup_close(&supervisor->cgroups);
@@ -422,16 +451,24 @@ clean_up(struct supervisor *supervisor)
 int
 supervisor_main(const struct supervisor_options *options)
 {
+	struct inherited_sockets inherited = TAILQ_HEAD_INITIALIZER(inherited);
 	struct supervisor *supervisor;
 	struct config *config;
 	int status;
 
 	log_open("supervisor", STDERR_FILENO);
+	/* first, as long as the numbers are nobody else's */
+	status = take_inherited(&inherited);
+	if (status != 0)
+		return status;
 	config = load_first(options->config_file);
-	if (config == NULL)
+	if (config == NULL) {
+		inherited_close(&inherited, false);
 		return EX_CONFIG;
+	}
 	supervisor = supervisor_new();
 	set_names(supervisor, options);
+	TAILQ_CONCAT(&supervisor->inherited, &inherited, entry);
 	/* a worker of our user could take our descriptors otherwise */
 	prctl(PR_SET_DUMPABLE, 0);
 	spawn_raise_fd_limit();
@@ -509,6 +546,8 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 		pidfile_write(supervisor->pidfile);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
+	systemd_open(supervisor);
+	systemd_started(supervisor);
 	supervisor_reap_strangers(supervisor);
 	show_title(supervisor);
 	log_info("poold %s goes on in the place of poold %s (pid %d)", PACKAGE_VERSION,

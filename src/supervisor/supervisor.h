@@ -15,11 +15,13 @@
 #include "common/loop.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/config.h"
+#include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/systemd.h"
 #include "supervisor/upgrade.h"
 
 struct reload;
@@ -43,10 +45,12 @@ struct supervisor {
 	char *config_file;	/* absolute */
 	char *program;		/* absolute; what an upgrade executes */
 	struct listeners listeners;
+	struct inherited_sockets inherited; /* that no listener has taken */
 	struct services services;
 	struct cgroup_root cgroups;
-	struct link link;     /* to the router */
-	struct notify notify; /* NOTIFY_SOCKET of the workers */
+	struct link link;	/* to the router */
+	struct notify notify;	/* NOTIFY_SOCKET of the workers */
+	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

@@ -11,10 +11,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
-/* Processes of a slot in a row that answered nothing; and young deaths in a row,
- * answers or not: by then it is not started for more than a second. */
-#define BARREN_MAX   3
-#define FAILURES_MAX 6
+#define BARREN_MAX 3 /* processes of a slot in a row that answered nothing */
 
 /* What the worker says of itself; it can only deceive about itself. */
 static bool
@@ -27,6 +24,13 @@ has_answered(const struct worker *worker)
 }
 
 void
+trouble_note_failure(struct worker *worker)
+{
+	if (worker->barren++ == 0)
+		worker->barren_since_ns = worker->spawned_ns;
+}
+
+void
 trouble_note_end(struct worker *worker, bool young)
 {
 	bool late = worker->ready_ns == 0 && worker->killed_for != NULL;
@@ -35,21 +39,25 @@ trouble_note_end(struct worker *worker, bool young)
 		return;
 	if (!young || has_answered(worker))
 		worker->barren = 0;
-	else if (late && !worker->asked_to_leave)
-		worker->barren = BARREN_MAX; /* that took long enough */
 	else if (!worker->timed_out)
-		worker->barren++;
+		trouble_note_failure(worker);
+	if (late && !worker->asked_to_leave && worker->barren < BARREN_MAX)
+		worker->barren = BARREN_MAX; /* that took long enough */
 }
 
-/* Nothing good is to be expected of the slot soon.  One that runs or is being
- * started for the first times is not hopeless. */
+/* Nothing good is to be expected of the slot soon: its processes do nothing but
+ * die; or, if they do answer before, the next one is so far away that whoever
+ * waits now waits in vain. */
 static bool
 is_hopeless(const struct worker *worker)
 {
+	uint64_t patience_ns = (uint64_t)worker->pool->config->queue_timeout_ms * MS_NS;
+
 	if (worker_is_going(worker))
 		return false;
 	return worker->barren >= BARREN_MAX ||
-	    (worker->state == WORKER_WAITING && worker->failures >= FAILURES_MAX);
+	    (worker->state == WORKER_WAITING &&
+		worker->timer.deadline_ns > util_now_ns() + patience_ns);
 }
 
 /* When the first of the pool's workers is started, or was just now. */
@@ -76,6 +84,7 @@ void
 trouble_tell(struct pool *pool)
 {
 	struct role_trouble role = { .type = ROLE_TROUBLE, .generation = pool->id };
+	uint64_t since_ns;
 
 	if (!pool_is_leased(pool))
 		return;
@@ -88,6 +97,10 @@ trouble_tell(struct pool *pool)
 			return;
 		if (worker->failures > role.failures)
 			role.failures = worker->failures;
+		since_ns = worker->barren >= BARREN_MAX ? worker->barren_since_ns :
+							  util_now_ns();
+		if (since_ns > role.since_ns)
+			role.since_ns = since_ns;
 	}
 	if (role.failures == 0)
 		return;

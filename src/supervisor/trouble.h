@@ -18,6 +18,8 @@ struct worker;
 
 /* A process has ended; young: its death counts for the back-off. */
 void trouble_note_end(struct worker *worker, bool young);
+/* A process could not be forked. */
+void trouble_note_failure(struct worker *worker);
 /* Some slot waits for its next start: tells the router if there is no hope for
  * any of the pool. */
 void trouble_tell(struct pool *pool);

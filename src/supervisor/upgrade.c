@@ -236,7 +236,9 @@ start_dry_run(struct supervisor *supervisor, int state_fd)
 		.argv = argv,
 		.envp = environ,
 		.fds = { state_fd },
-		.fd_count = 1 };
+		.fd_count = 1,
+		.stdin_fd = -1,
+		.death_signal = SIGKILL };
 	int ends[2];
 
 	memset(&upgrade->program, 0, sizeof(upgrade->program));

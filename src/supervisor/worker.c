@@ -29,9 +29,6 @@
 #define BACK_OFF_MIN_NS (100 * MS_NS)
 #define BACK_OFF_MAX_NS (30000 * MS_NS)
 #define QUICK_STOP_NS	(1000 * MS_NS)
-/* A program behind an inherited socket that says nothing is taken to be ready
- * when it has lived so long. */
-#define ASSUME_READY_NS (1000 * MS_NS)
 #define REST_FILE_SIZE	((off_t)1 << 40)
 
 static struct loop *
@@ -99,16 +96,30 @@ close_io(struct worker *worker, struct loop_io *io)
 }
 
 static void
+on_check_done(struct worker *worker, const struct lease_done *done)
+{
+	if (health_done(worker, done) || worker->state == WORKER_KILLED)
+		return;
+	log_warn("service %s: worker %u (pid %d) broke the lease contract: DONE for a "
+		 "CHECK that does not exist",
+	    service_of(worker), worker->slot, (int)worker->pid);
+	worker_event(worker, WORKER_ON_KILL);
+}
+
+static void
 on_control(void *owner, uint32_t events)
 {
 	struct worker *worker = owner;
-	struct lease_signal signal;
+	union {
+		struct lease_signal signal;
+		struct lease_done done;
+	} msg;
 	int fd;
 	bool truncated;
 	ssize_t n;
 
 	(void)events;
-	n = msg_recv_fd(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT, &fd,
+	n = msg_recv_fd(worker->control.fd, &msg, sizeof(msg), MSG_DONTWAIT, &fd,
 	    &truncated);
 	if (fd != -1)
 		close(fd); /* workers send no descriptors */
@@ -116,8 +127,10 @@ on_control(void *owner, uint32_t events)
 		return;
 	if (n <= 0)
 		close_io(worker, &worker->control); /* it exits, or is hostile */
-	else if ((size_t)n == sizeof(signal) && signal.type == LEASE_READY)
+	else if ((size_t)n == sizeof(msg.signal) && msg.signal.type == LEASE_READY)
 		worker_event(worker, WORKER_ON_READY);
+	else if ((size_t)n == sizeof(msg.done) && msg.done.type == LEASE_DONE)
+		on_check_done(worker, &msg.done);
 }
 
 static void
@@ -143,13 +156,19 @@ on_exit_event(void *owner, uint32_t events)
 	worker_event(worker, WORKER_ON_EXIT);
 }
 
+/* Whether a worker that never says READY=1 is taken to be ready in the end. */
+static bool
+may_be_silent(const struct pool *pool)
+{
+	return !pool_is_leased(pool) && pool->config->ready_after_ms > 0;
+}
+
 static void
 on_timer(void *owner)
 {
 	struct worker *worker = owner;
 
-	if (worker->state == WORKER_STARTING && !pool_is_leased(worker->pool) &&
-	    worker->pool->config->start_timeout_ms > 0)
+	if (worker->state == WORKER_STARTING && may_be_silent(worker->pool))
 		worker_event(worker, WORKER_ON_READY);
 	else
 		worker_event(worker, WORKER_ON_TIMEOUT);
@@ -196,7 +215,7 @@ choose_fds(struct worker *worker, int fds[SPAWN_FDS_MAX], int *control_end)
 
 	*control_end = -1;
 	if (!pool_is_leased(pool))
-		return environment_listen_fds(pool, fds, SPAWN_FDS_MAX);
+		return environment_listen_fds(pool, fds);
 	if (msg_pair(control) == -1)
 		return -1;
 	worker->control.fd = control[0];
@@ -250,7 +269,9 @@ fork_worker(struct worker *worker)
 		.chdir = pool->config->chdir,
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
-		.log_fd = log_fd() };
+		.stdin_fd = environment_stdin(pool),
+		.log_fd = log_fd(),
+		.death_signal = pool->config->stop_signal };
 	struct limits limits;
 	int control_end;
 
@@ -260,7 +281,7 @@ fork_worker(struct worker *worker)
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
-	spawn.envp = environment_new(worker, &spawn.listen_pid);
+	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
 	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);
@@ -284,11 +305,13 @@ do_spawn(struct worker *worker)
 	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
 
 	worker->asked_to_leave = false;
+	worker->leaving = false;
 	worker->timed_out = false;
 	worker->killed_for = NULL;
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
+	health_spawned(worker);
 	if (!fork_worker(worker)) {
 		log_error("service %s: cannot start worker %u: %s", service_of(worker),
 		    worker->slot, strerror(errno));
@@ -299,17 +322,25 @@ do_spawn(struct worker *worker)
 		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
 		    (uint32_t)worker->pid);
 	watch(worker);
-	if (!pool_is_leased(pool) && wait_ns > ASSUME_READY_NS)
-		wait_ns = ASSUME_READY_NS;
+	if (may_be_silent(pool) &&
+	    wait_ns > (uint64_t)pool->config->ready_after_ms * MS_NS)
+		wait_ns = (uint64_t)pool->config->ready_after_ms * MS_NS;
 	set_timer(worker, wait_ns);
 	supervisor_title_touch(pool->supervisor);
 }
 
-/* There is none yet: every worker that is ready is healthy. */
+/* What is left of start_timeout is for its first health checks; at least one
+ * of them is possible. */
 static void
 do_check(struct worker *worker)
 {
-	worker_event(worker, WORKER_ON_PASSED);
+	const struct config_service *config = worker->pool->config;
+	uint64_t end_ns = worker->spawned_ns + (uint64_t)config->start_timeout_ms * MS_NS;
+	uint64_t one_ns = util_now_ns() + (uint64_t)config->health_timeout_ms * MS_NS;
+
+	loop_timer_set(loop_of(worker), &worker->timer,
+	    end_ns > one_ns ? end_ns : one_ns + MS_NS);
+	health_first(worker);
 }
 
 static void
@@ -327,6 +358,7 @@ do_go(struct worker *worker)
 		tell_router(worker, ROLE_READY);
 	}
 	recycle_begin(worker);
+	health_running(worker);
 	pool_worker_ready(worker->pool);
 }
 
@@ -338,24 +370,50 @@ do_stop(struct worker *worker, enum worker_state was)
 	struct pool *pool = worker->pool;
 	uint64_t wait_ns = (uint64_t)pool->config->stop_timeout_ms * MS_NS;
 
+	health_clear(&worker->health);
 	worker->asked_to_leave = true;
+	worker->leaving = true;
 	tell_router(worker, ROLE_LEAVING);
 	tell_worker(worker, LEASE_STOP);
 	/* one that is not ready need not read its control descriptor yet */
-	if (!pool_is_leased(pool) || was == WORKER_STARTING)
-		worker_signal(worker, SIGTERM);
+	if (worker->health.abort)
+		worker_signal(worker, SIGABRT);
+	else if (!pool_is_leased(pool) || was == WORKER_STARTING)
+		worker_signal(worker, pool->config->stop_signal);
 	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
 		wait_ns = QUICK_STOP_NS;
 	set_timer(worker, wait_ns);
 }
 
+/*
+ * Kills what the process started and left in its group: the process that it is
+ * the leader of (setsid).  Only before the leader is reaped, since until then
+ * nothing else can have its pid, nor a group of that number.
+ */
+static void
+kill_children(const struct worker *worker)
+{
+	if (worker->pid != 0)
+		kill(-worker->pid, SIGKILL);
+}
+
+/* Its end is worth a line in the log. */
+static void
+do_stop_sick(struct worker *worker, enum worker_state was)
+{
+	do_stop(worker, was);
+	worker->asked_to_leave = false;
+}
+
 static void
 do_kill(struct worker *worker, const char *why)
 {
+	health_clear(&worker->health);
 	worker->killed_for = why;
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	tell_router(worker, ROLE_LEAVING);
 	worker_signal(worker, SIGKILL);
+	kill_children(worker);
 }
 
 /* --- the end ----------------------------------------------------------- */
@@ -415,7 +473,7 @@ explain_start(struct worker *worker, const siginfo_t *info)
 		    "in the log names the shared library or command that is "
 		    "missing",
 		    path);
-	return util_strdup("");
+	return health_explain(worker);
 }
 
 /* For whoever waits for this generation. */
@@ -469,11 +527,14 @@ do_bury(struct worker *worker)
 	/* the reason may have arrived together with the exit */
 	if (worker->failure.fd != -1)
 		on_failure(worker, 0);
+	/* they may hold its listening sockets, or connections that it was leased */
+	kill_children(worker);
 	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
+	health_clear(&worker->health);
 	/* old enough: what killed it says nothing about the next one */
 	young = worker->ready_ns == 0 || now_ns - worker->ready_ns < YOUNG_NS;
 	if (!young)
@@ -513,7 +574,7 @@ do_replace(struct worker *worker)
 		worker_event(worker, WORKER_ON_STOP);
 		return;
 	}
-	worker->failures = worker->asked_to_leave ? 1 : worker->failures + 1;
+	worker->failures = worker->leaving ? 1 : worker->failures + 1;
 	if (worker->failures == 1) {
 		trouble_tell(worker->pool); /* it may have taken its time */
 		worker_event(worker, WORKER_ON_START);
@@ -531,7 +592,7 @@ static void
 do_back_off(struct worker *worker)
 {
 	worker->failures++;
-	worker->barren++;
+	trouble_note_failure(worker);
 	set_timer(worker, back_off_ns(worker));
 	trouble_tell(worker->pool);
 	/* last: it may be the end of the pool */
@@ -565,7 +626,7 @@ worker_event(struct worker *worker, enum worker_event event)
 		do_stop(worker, was);
 		break;
 	case WORKER_DO_STOP_SICK:
-		do_stop(worker, was);
+		do_stop_sick(worker, was);
 		pool_worker_died(worker->pool, "a worker failed its health checks");
 		strength_review(worker->pool);
 		break;
@@ -610,4 +671,5 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->timer.fn = on_timer;
 	worker->timer.owner = worker;
 	stuck_init(&worker->stuck, worker);
+	health_init(&worker->health, pool, worker);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/loop.h"
+#include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/spawn.h"
 #include "supervisor/stuck.h"
@@ -25,13 +26,16 @@ struct worker {
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;
-	uint64_t ready_ns;	/* 0: was not */
-	unsigned failures;	/* deaths in a row while young: the back-off */
-	unsigned barren;	/* of them, those in a row that answered nothing */
-	struct stuck stuck;	/* request_timeout */
-	bool timed_out;		/* killed for request_timeout */
-	bool asked_to_leave;	/* its exit is no failure */
-	const char *killed_for; /* static text; NULL: we did not kill it */
+	uint64_t ready_ns;	  /* 0: was not */
+	unsigned failures;	  /* deaths in a row while young: the back-off */
+	unsigned barren;	  /* of them, those in a row that answered nothing */
+	uint64_t barren_since_ns; /* when the first of these was started */
+	struct stuck stuck;	  /* request_timeout */
+	struct health health;
+	bool timed_out;			    /* killed for request_timeout */
+	bool asked_to_leave;		    /* its exit is no failure */
+	bool leaving;			    /* it was told to stop: it counts no more */
+	const char *killed_for;		    /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
 	uint64_t requests_max;		    /* max_requests, with its jitter */
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */

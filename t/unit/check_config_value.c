@@ -2,6 +2,7 @@
 /* The values of configuration files. */
 #include <check.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -146,6 +147,28 @@ START_TEST(booleans_have_six_words)
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		ck_assert(config_value_bool(no[i], &b, why) && !b);
 	ck_assert(!config_value_bool("1", &b, why));
+}
+END_TEST
+
+START_TEST(signals_go_by_name)
+{
+	static const char *const names[] = { "TERM", "SIGTERM", "term", "sigterm" };
+	int sig = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++, sig = 0) {
+		ck_assert(config_value_signal(names[i], false, &sig, why));
+		ck_assert_int_eq(sig, SIGTERM);
+	}
+	ck_assert_str_eq(config_signal_name(SIGTERM), "TERM");
+	ck_assert(config_value_signal("none", true, &sig, why));
+	ck_assert_int_eq(sig, 0);
+	ck_assert_str_eq(config_signal_name(0), "none");
+	ck_assert(!config_value_signal("none", false, &sig, why));
+	ck_assert(!config_value_signal("SIGnone", true, &sig, why));
+	ck_assert(!config_value_signal("STOP", true, &sig, why));
+	ck_assert(!config_value_signal("SIG", true, &sig, why));
+	ck_assert(!config_value_signal("9", true, &sig, why));
+	ck_assert_ptr_nonnull(strstr(why, "none, TERM, QUIT"));
 }
 END_TEST
 
@@ -381,6 +404,7 @@ values_case(void)
 	tcase_add_test(tc, overlapping_addresses_are_known);
 	tcase_add_test(tc, routes_are_made_canonical);
 	tcase_add_test(tc, bad_routes_are_refused);
+	tcase_add_test(tc, signals_go_by_name);
 	tcase_add_test(tc, commands_are_split_and_joined);
 	tcase_add_test(tc, bad_commands_are_refused);
 	tcase_add_test(tc, variables_are_expanded);

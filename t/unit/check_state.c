@@ -50,6 +50,7 @@ load_bytes(const char *bytes, size_t len, struct supervisor *supervisor)
 	memcpy(text, bytes, len);
 	memset(supervisor, 0, sizeof(*supervisor));
 	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
 	why = state_load(supervisor, text, len, &head, &fds);
 	state_head_free(&head);

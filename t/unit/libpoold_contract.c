@@ -2,6 +2,7 @@
 /* The life of a leased worker. */
 #include "libpoold_rig.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ START_TEST(a_check_is_answered_on_control)
 	ck_assert_uint_eq(done_from(rig.control[0]).status, 200);
 	ck_assert_has(received(sv[0]), "hello\n");
 	ck_assert_uint_eq(slot()->owner, 0);
+	ck_assert_uint_eq(worker()->requests, 0);
 }
 END_TEST
 
@@ -87,6 +89,30 @@ START_TEST(the_control_word_makes_a_busy_worker_look)
 	ck_assert_uint_eq(done().status, 200);
 	ck_assert_int_eq(worker_wait(), 0);
 	ck_assert_uint_eq(worker()->control, LEASE_CONTROL_LOOK);
+}
+END_TEST
+
+START_TEST(a_stop_is_seen_behind_a_check)
+{
+	const char *text = GET("/long");
+	uint64_t serial;
+	int sv[2];
+
+	request(text, LEASE_KEEP);
+	serial = packet.msg.serial;
+	while (worker()->state != LEASE_WORKER_BUSY)
+		poll(NULL, 0, 1);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	lease_make(text, 0, 0);
+	packet.msg.type = LEASE_CHECK;
+	packet.msg.serial = 4;
+	lease_send(rig.control[0], sv[1]);
+	signal_send(LEASE_STOP);
+	worker()->control = LEASE_CONTROL_LOOK;
+	ck_assert_uint_eq(done_from(rig.control[0]).flags, LEASE_DONE_REFUSED);
+	packet.msg.serial = serial;
+	ck_assert_uint_eq(done().status, 200);
+	ck_assert_int_eq(worker_wait(), 0);
 }
 END_TEST
 
@@ -246,7 +272,7 @@ suite_contract(Suite *suite)
 {
 	CASE(suite, "the contract", setup, a_kick_is_ignored,
 	    a_check_is_answered_on_control, stop_serves_what_is_queued,
-	    the_control_word_makes_a_busy_worker_look,
+	    the_control_word_makes_a_busy_worker_look, a_stop_is_seen_behind_a_check,
 	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
 	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
 	    the_title_says_what_the_worker_does, no_descriptor_is_left_behind,

@@ -124,7 +124,11 @@ handler(struct poold_request *req, void *arg)
 		answer_fields(req);
 	else if (strcmp(path, "/empty") == 0)
 		poold_respond(req, 204, NULL, NULL, 0);
-	else if (strcmp(path, "/stop") == 0) {
+	else if (strcmp(path, "/long") == 0) {
+		while (!poold_stopping())
+			poll(NULL, 0, 1);
+		poold_respond(req, 200, NULL, "long", 4);
+	} else if (strcmp(path, "/stop") == 0) {
 		poold_respond(req, 200, NULL, "stop", 4);
 		poold_stop();
 	} else if (strcmp(path, "/none") != 0)

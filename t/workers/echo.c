@@ -18,6 +18,9 @@
  *	log=TEXT	write a line to the log
  *	leak=N		keep N bytes of memory
  *	burn_ms=N	use the processor for N ms
+ *
+ * With ECHO_TRACE in its environment it says on SIGUSR1 what it is doing, as
+ * the runtimes of other languages do.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -272,12 +275,27 @@ echo(struct poold_request *req, void *arg)
 		respond_description(req, status);
 }
 
+static void
+trace(int sig)
+{
+	static const char text[] = "echo: stack of the handler\n";
+	int error = errno;
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) == -1)
+		_exit(1);
+	errno = error;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
+	struct sigaction action = { .sa_handler = trace, .sa_flags = SA_RESTART };
 	int status;
 
+	if (getenv("ECHO_TRACE") != NULL)
+		sigaction(SIGUSR1, &action, NULL);
 	fdnames = names != NULL ? strdup(names) : NULL;
 	status = poold_serve(argc, argv, echo, NULL);
 	free(fdnames);

@@ -8,7 +8,8 @@
  *	allocate=BYTES	that much memory, each page touched, then given back
  *	open=N		opens /dev/null until there are N more or none
  *	fork=N		starts up to N processes, which stay: "N: why no more",
- *			then their pids
+ *			then their pids; with session=1 each in one of its
+ *			own, and so not part of the worker's group
  *	reap=1		ends them
  *	spin=1		uses CPU time without end
  *	spin_ms=N	uses CPU time until N ms have passed
@@ -21,6 +22,7 @@
 #include <poold.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,16 +120,19 @@ open_files(FILE *out, long wanted)
 }
 
 static void
-start_processes(FILE *out, long wanted)
+start_processes(FILE *out, long wanted, bool own_session)
 {
 	pid_t pid = 0;
 	long first = child_count;
 
 	while (child_count - first < wanted && child_count < CHILDREN_MAX) {
 		pid = fork();
-		if (pid == 0)
+		if (pid == 0) {
+			if (own_session)
+				setsid();
 			for (;;)
 				pause();
+		}
 		if (pid == -1)
 			break;
 		children[child_count++] = pid;
@@ -200,7 +205,8 @@ act(struct poold_request *req, FILE *out)
 	else if ((value = poold_param(req, "open")) != NULL)
 		open_files(out, strtol(value, NULL, 10));
 	else if ((value = poold_param(req, "fork")) != NULL)
-		start_processes(out, strtol(value, NULL, 10));
+		start_processes(out, strtol(value, NULL, 10),
+		    poold_param(req, "session") != NULL);
 	else if (poold_param(req, "reap") != NULL)
 		end_processes(out);
 	else if (poold_param(req, "spin") != NULL)

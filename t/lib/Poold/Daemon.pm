@@ -5,13 +5,16 @@ package Poold::Daemon;
 
 use strict;
 use warnings;
+use Fcntl ();
 use File::Path qw(make_path);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(time sleep);
 use Poold::Client;
 use Poold::Proc qw(alive pids title state stat_of signal_to);
 
-# Made by Poold::Test: dir, bin, poold (program), ports (function).
+# Made by Poold::Test: dir, bin, poold (program), ports (function).  wrap: words
+# of a command that runs poold as its child; waiter: its pid, when pid is the
+# supervisor's own.
 sub new {
 	my ($class, %args) = @_;
 	my $self = bless { args => [], env => {}, log_mark => 0, seen => {},
@@ -83,15 +86,33 @@ sub exec_poold {
 	open(STDERR, '>>', $self->{log}) or die "$self->{log}: $!";
 	chdir $self->{dir};
 	$ENV{XDG_RUNTIME_DIR} = $self->{run};
-	$ENV{$_} = $self->{env}{$_} for keys %{ $self->{env} };
+	for my $name (keys %{ $self->{env} }) {
+		my $value = $self->{env}{$name};
+		$ENV{$name} = ref $value ? $value->() : $value;
+	}
+	$self->give_sockets if $self->{sockets};
 	if (defined $self->{as}) {
 		my ($uid, $gid) = ($self->uid, $self->gid);
 		$) = "$gid $gid";
 		POSIX::setgid($gid);
 		POSIX::setuid($uid) or warn "setuid: $!";
 	}
-	{ exec { $self->{poold} } 'poold', @args; }
-	warn "exec $self->{poold}: $!\n";
+	my @command = $self->{wrap} ? (@{ $self->{wrap} }, $self->{poold}) : 'poold';
+	my $program = $self->{wrap} ? $command[0] : $self->{poold};
+	{ exec { $program } @command, @args; }
+	warn "exec $program: $!\n";
+}
+
+# As systemd starts a program: sockets, each [ name, handle ], from descriptor 3.
+sub give_sockets {
+	my ($self) = @_;
+	my @sockets = @{ $self->{sockets} };
+	my @numbers = map { fcntl($_->[1], Fcntl::F_DUPFD(), 100) } @sockets;
+	POSIX::dup2($numbers[$_], 3 + $_) for 0 .. $#numbers;
+	POSIX::close($_) for @numbers;
+	$ENV{LISTEN_PID} //= $$;
+	$ENV{LISTEN_FDS} //= @sockets;
+	$ENV{LISTEN_FDNAMES} //= join ':', map { $_->[0] } @sockets;
 }
 
 sub start {
@@ -155,7 +176,7 @@ sub exited {
 	my ($self) = @_;
 	return $self->{exit} if defined $self->{exit};
 	return unless $self->{pid};
-	my $r = waitpid($self->{pid}, WNOHANG);
+	my $r = waitpid($self->{waiter} // $self->{pid}, WNOHANG);
 	return if $r == 0;
 	$self->{exit} = $r < 0 ? -1 : $? & 127 ? 128 + ($? & 127) : $? >> 8;
 	return $self->{exit};

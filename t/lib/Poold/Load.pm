@@ -12,6 +12,9 @@ use Time::HiRes qw(time sleep);
 use Poold::Client;
 
 # port; target; rate (a second); fresh (a new connection for each request).
+# reconnect: a connection that the server closed while it was not in use is made
+# anew, as HTTP clients do, and counted; a service that is leased never does that.
+# class: of the client, made with all these arguments; default Poold::Client.
 sub new {
 	my ($class, %args) = @_;
 	pipe(my $read, my $write) or die "pipe: $!";
@@ -27,7 +30,7 @@ sub new {
 	return bless { pid => $pid, read => $read }, $class;
 }
 
-# Ends the load: { answered, failures: texts, pids: pid => count }.
+# Ends the load: { answered, failures: texts, pids: pid => count, reconnects }.
 sub stop {
 	my ($self) = @_;
 	kill 'TERM', $self->{pid};
@@ -55,12 +58,15 @@ sub run {
 	my $gap = 1 / ($args{rate} // 300);
 	my $next = time;
 	my ($client, %pids, @failures);
-	my $answered = 0;
+	my ($answered, $reconnects) = (0, 0);
 	until ($stop) {
-		my $r = eval {
-			$client //= Poold::Client->new(port => $args{port});
-			$client->get($args{target});
-		} // Poold::Response->new(status => 0, error => "$@");
+		my $reused = defined $client;
+		my $r = request(\$client, %args);
+		if ($args{reconnect} && $reused && was_closed($r)) {
+			$reconnects++;
+			undef $client;
+			$r = request(\$client, %args);
+		}
 		if ($r->status == ($args{status} // 200)) {
 			$answered++;
 			$pids{ $r->pid }++;
@@ -73,7 +79,24 @@ sub run {
 		my $wait = $next - time;
 		$wait > 0 ? sleep $wait : ($next = time);
 	}
-	return { answered => $answered, failures => \@failures, pids => \%pids };
+	return { answered => $answered, failures => \@failures, pids => \%pids,
+		reconnects => $reconnects };
+}
+
+sub request {
+	my ($client, %args) = @_;
+	my $class = $args{class} // 'Poold::Client';
+	return eval {
+		$$client //= $class->new(%args);
+		$$client->get($args{target});
+	} // Poold::Response->new(status => 0, error => "$@");
+}
+
+# Before the first byte of an answer.
+sub was_closed {
+	my ($r) = @_;
+	return $r->status == 0 && $r->error =~ /^(?:eof|reset)$/
+	    && ($r->{partial} // '') eq '';
 }
 
 1;

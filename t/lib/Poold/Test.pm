@@ -41,7 +41,7 @@ use Poold::Load;
 use Poold::Proc;
 
 our @EXPORT = qw(poold new_poold finish no_leftovers eventually wait_until
-    free_port patience load program is_root fnv1a temp_dir tally);
+    free_port patience load program is_root has_ipv6 fnv1a temp_dir tally);
 
 my $main_pid = $$;
 my ($temp, $dir, @daemons, @port_locks);
@@ -59,6 +59,12 @@ sub import {
 sub patience { return $_[0] * ($ENV{POOLD_TEST_FACTOR} || 1) }
 
 sub is_root { return $> == 0 }
+
+# Whether the machine has the loopback address ::1.
+sub has_ipv6 {
+	socket(my $probe, AF_INET6, SOCK_STREAM, 0) or return 0;
+	return bind($probe, pack_sockaddr_in6(0, inet_pton(AF_INET6, '::1')));
+}
 
 sub setup {
 	return if $dir;
@@ -117,7 +123,7 @@ sub copy_programs {
 		copy_program(real_program($path), "$where/bin/$name");
 	}
 	copy_program($_, "$where/bin/" . basename $_)
-	    for glob srcdir() . '/t/workers/*.py';
+	    for glob srcdir() . '/t/workers/*.{pl,py}';
 }
 
 # The copy of a test worker.

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The slow log: one entry for each request that took longer than
+ * slow_threshold, and for each worker that was killed for request_timeout: what
+ * it was asked, and what it was doing.
+ */
+#ifndef SUPERVISOR_SLOW_LOG_H
+#define SUPERVISOR_SLOW_LOG_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct logs;
+
+#define SLOW_STACK_MAX 4096 /* bytes */
+
+/* What the kernel says that a process is doing: proc(5); "?" for what may not
+ * be read. */
+struct slow_look {
+	char wchan[64];
+	char syscall[192];
+	char stack[SLOW_STACK_MAX]; /* lines; "" when it may not be read */
+};
+
+void slow_log_look(pid_t pid, struct slow_look *look);
+
+struct slow_entry {
+	const char *what; /* its first word: "slow", "killed" */
+	const char *service;
+	uint32_t worker; /* its slot */
+	pid_t pid;
+	uint64_t taken_ns;   /* when it took the request */
+	const char *request; /* the request line */
+	const char *trace;   /* what became of trace_signal; NULL: it has none */
+	const struct slow_look *look;
+};
+
+/* Writes an entry, unless slow_log is off. */
+void slow_log_write(struct logs *logs, const struct slow_entry *entry);
+
+#endif
