@@ -348,6 +348,17 @@ command = @bin@/echo
 scaling = ondemand
 workers_max = 2
 
+[service checked]
+listen = main
+route = /checked
+command = @bin@/health
+workers = 1
+health_check = /checked/health
+health_interval = 100ms
+health_failures = 2
+stop_timeout = 300ms
+env.HEALTH_DIR = @run@
+
 [service knock]
 listen = own
 mode = inherit
@@ -364,6 +375,12 @@ INI
 	cmp_ok($r->header('retry-after') // 0, '>', 10, '... for the rest of its time');
 	like(title($other->pid), qr/1 breaker open/, '... which the title shows');
 	is($other->get('/asleep')->status, 200, 'a service without workers gets one');
+	my ($checked) = $other->workers('checked');
+	open(my $sick, '>', "$other->{run}/sick-$checked") or die "sick: $!";
+	ok($other->wait_log(qr/worker \d+ \(pid $checked\) failed 2 health checks/, 10),
+	    'health checks go on');
+	eventually { ($other->workers('checked'))[0] != $checked } 10, '... and replace it';
+	unlink "$other->{run}/sick-$checked";
 	is($other->get('/x', client => { listener => 2 })->status, 200,
 	    '... and so does one that accepts for itself');
 }
