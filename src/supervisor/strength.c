@@ -45,36 +45,26 @@ strength_slots(const struct config_service *config)
 	return slots < LEASE_WORKERS_MAX ? (uint32_t)slots : LEASE_WORKERS_MAX;
 }
 
-struct strength_count
+/* The slots as staff.c sees them; the caller frees them. */
+static struct staff_slot *
+slots_of(const struct pool *pool)
+{
+	struct staff_slot *slots = util_alloc(pool->worker_count * sizeof(*slots));
+
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		slots[i] = (struct staff_slot){ .state = pool->workers[i].state,
+			.leaving = pool->workers[i].leaving,
+			.busy = load_is_busy(&pool->workers[i]) };
+	return slots;
+}
+
+struct staff_count
 strength_count(const struct pool *pool)
 {
-	struct strength_count count = { 0 };
+	struct staff_slot *slots = slots_of(pool);
+	struct staff_count count = staff_count(slots, pool->worker_count);
 
-	for (uint32_t i = 0; i < pool->worker_count; i++) {
-		const struct worker *worker = &pool->workers[i];
-
-		count.processes += worker->pid != 0;
-		switch (worker->state) {
-		case WORKER_STARTING:
-		case WORKER_CHECKING:
-		case WORKER_WAITING:
-			count.coming++;
-			break;
-		case WORKER_KILLED:
-		case WORKER_LOST:
-			/* one that did not leave by itself is replaced in place */
-			count.coming += !worker->leaving;
-			break;
-		case WORKER_RUNNING:
-			count.going++;
-			break;
-		case WORKER_OUTGOING:
-			count.outgoing++;
-			break;
-		default:
-			break;
-		}
-	}
+	free(slots);
 	return count;
 }
 
@@ -87,7 +77,7 @@ strength_is_reached(const struct pool *pool)
 bool
 strength_needs_another(const struct pool *pool)
 {
-	struct strength_count count = strength_count(pool);
+	struct staff_count count = strength_count(pool);
 
 	/* the slot in question counts as coming */
 	return count.coming + count.going <= wanted(pool);
@@ -95,65 +85,14 @@ strength_needs_another(const struct pool *pool)
 
 /* --- bringing it there ------------------------------------------------- */
 
-static struct worker *
-find_state(struct pool *pool, enum worker_state state)
+static struct staff_step
+next_step(const struct pool *pool)
 {
-	for (uint32_t i = 0; i < pool->worker_count; i++)
-		if (pool->workers[i].state == state)
-			return &pool->workers[i];
-	return NULL;
-}
+	struct staff_slot *slots = slots_of(pool);
+	struct staff_step step = staff_next(slots, pool->worker_count, wanted(pool));
 
-static struct worker *
-find_last(struct pool *pool, enum worker_state state, bool idle)
-{
-	for (uint32_t i = pool->worker_count; i-- > 0;)
-		if (pool->workers[i].state == state &&
-		    (!idle || !load_is_busy(&pool->workers[i])))
-			return &pool->workers[i];
-	return NULL;
-}
-
-/* Who is missed least. */
-static struct worker *
-choose_leaver(struct pool *pool)
-{
-	struct worker *worker;
-
-	if ((worker = find_last(pool, WORKER_WAITING, false)) != NULL ||
-	    (worker = find_last(pool, WORKER_STARTING, false)) != NULL ||
-	    (worker = find_last(pool, WORKER_CHECKING, false)) != NULL ||
-	    (worker = find_last(pool, WORKER_RUNNING, true)) != NULL)
-		return worker;
-	return find_last(pool, WORKER_RUNNING, false);
-}
-
-static void
-start_missing(struct pool *pool)
-{
-	struct strength_count count = strength_count(pool);
-	uint32_t there = count.coming + count.going;
-	struct worker *worker;
-
-	while (
-	    there++ < wanted(pool) && (worker = find_state(pool, WORKER_EMPTY)) != NULL)
-		worker_event(worker, WORKER_ON_START);
-}
-
-static void
-stop_surplus(struct pool *pool)
-{
-	struct strength_count count = strength_count(pool);
-	uint32_t there = count.coming + count.going;
-	struct worker *worker;
-
-	while (there-- > wanted(pool) && (worker = choose_leaver(pool)) != NULL)
-		worker_event(worker, WORKER_ON_STOP);
-	if (count.going < wanted(pool))
-		return;
-	/* the successors are there */
-	while ((worker = find_state(pool, WORKER_OUTGOING)) != NULL)
-		worker_event(worker, WORKER_ON_STOP);
+	free(slots);
+	return step;
 }
 
 void
@@ -161,6 +100,7 @@ strength_review(struct pool *pool)
 {
 	struct strength *strength = &pool->strength;
 	bool was_held = pool->held;
+	struct staff_step step;
 
 	if (strength->reviewing) {
 		strength->again = true;
@@ -170,10 +110,10 @@ strength_review(struct pool *pool)
 	pool->held = true; /* what fails on the way may end it */
 	do {
 		strength->again = false;
-		if (pool_wants_workers(pool))
-			start_missing(pool);
-		if (pool_wants_workers(pool))
-			stop_surplus(pool);
+		while (pool_wants_workers(pool) &&
+		    (step = next_step(pool)).deed != STAFF_NOTHING)
+			worker_event(&pool->workers[step.slot],
+			    step.deed == STAFF_START ? WORKER_ON_START : WORKER_ON_STOP);
 	} while (strength->again);
 	strength->reviewing = false;
 	pool->held = was_held;
@@ -259,7 +199,7 @@ static void
 scale_to_load(struct pool *pool, uint64_t now_ns)
 {
 	struct strength *strength = &pool->strength;
-	struct strength_count count = strength_count(pool);
+	struct staff_count count = strength_count(pool);
 	struct scale_load load = { .now_ns = now_ns,
 		.busy = load_busy(pool),
 		.ready = count.going + count.outgoing,
@@ -283,8 +223,10 @@ scale_to_load(struct pool *pool, uint64_t now_ns)
 static bool
 is_asleep(const struct pool *pool)
 {
-	return pool->strength.target == 0 && pool->strength.queued == 0 &&
-	    strength_count(pool).processes == 0;
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (pool->workers[i].state != WORKER_EMPTY)
+			return false;
+	return pool->strength.target == 0 && pool->strength.queued == 0;
 }
 
 static void

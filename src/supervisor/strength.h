@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A pool's strength: how many workers it should have (scale.h), and the starts
- * and stops that bring it there.  A worker that is to leave (OUTGOING) does not
- * count, so its successor is started first; it is told to stop when enough
- * others run.
+ * and stops (staff.h) that bring it there.
  */
 #ifndef SUPERVISOR_STRENGTH_H
 #define SUPERVISOR_STRENGTH_H
@@ -13,6 +11,7 @@
 
 #include "common/loop.h"
 #include "supervisor/scale.h"
+#include "supervisor/staff.h"
 
 struct config_service;
 struct pool;
@@ -36,13 +35,6 @@ struct strength {
 	bool said_squeezed;
 };
 
-struct strength_count {
-	uint32_t coming;   /* they will run, without our doing more */
-	uint32_t going;	   /* they run, and are to stay */
-	uint32_t outgoing; /* they run until others do */
-	uint32_t processes;
-};
-
 /* Slots that a pool of this configuration needs: the most workers it may have,
  * and some whose successors are starting. */
 uint32_t strength_slots(const struct config_service *config);
@@ -56,7 +48,7 @@ void strength_restore(struct pool *pool, uint32_t target);
 /* No more looks; before the pool is freed, or when it retires. */
 void strength_end(struct pool *pool);
 
-struct strength_count strength_count(const struct pool *pool);
+struct staff_count strength_count(const struct pool *pool);
 /* As many run as should, under the cap. */
 bool strength_is_reached(const struct pool *pool);
 /* Whether a slot that is about to be empty should get a new process. */
