@@ -90,7 +90,7 @@ START_TEST(a_state_is_read)
 	ck_assert_int_eq(pool->account.group_count, 2);
 	ck_assert_uint_eq(pool->account.groups[1], 6);
 	ck_assert_str_eq(pool->account.name, "five");
-	ck_assert_uint_eq(strength_count(pool).going, 1);
+	ck_assert(worker_is_going(&pool->workers[1]));
 	ck_assert_int_eq(pool->workers[0].state, WORKER_EMPTY);
 	ck_assert_int_eq(pool->workers[0].control.fd, -1);
 	ck_assert_int_eq(pool->workers[1].state, WORKER_RUNNING);
