@@ -15,7 +15,7 @@
 
 struct options {
 	struct supervisor_options supervisor;
-	const char *role; /* -R: "router" */
+	const char *role; /* -R: "router", "upgraded=FD", "dry-run=FD" */
 	bool test;	  /* -t */
 	bool dump;	  /* -T */
 };
@@ -31,7 +31,7 @@ static const char help_text[] =
     "  -V          print the version and exit\n"
     "  -h          print this help and exit\n"
     "Signals: HUP reload, TERM and QUIT stop gracefully, INT stop now, USR1 "
-    "reopen logs.\n"
+    "reopen logs,\nUSR2 upgrade the running program.\n"
     "See poold(8) and poold.ini(5).\n";
 
 static int
@@ -109,20 +109,34 @@ parse_options(int argc, char **argv, struct options *options, int *status)
 	return true;
 }
 
+/* One of our roles, as poold itself starts it; fd follows a '='. */
+static int
+play(const char *role)
+{
+	const char *fd = strchr(role, '=');
+
+	if (strcmp(role, "router") == 0)
+		return router_main();
+	if (fd != NULL && strncmp(role, "upgraded=", strlen("upgraded=")) == 0)
+		return supervisor_upgraded(atoi(fd + 1));
+	if (fd != NULL && strncmp(role, "dry-run=", strlen("dry-run=")) == 0)
+		return supervisor_dry_run(atoi(fd + 1));
+	errx(EX_USAGE, "unknown role '%s'", role);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options options = { .supervisor.config_file = DEFAULT_CONFIG };
 	int status;
 
+	options.supervisor.program = argc > 0 ? argv[0] : "poold";
+
 	setproctitle_init(argc, argv, environ);
 	if (!parse_options(argc, argv, &options, &status))
 		return status;
-	if (options.role != NULL) {
-		if (strcmp(options.role, "router") == 0)
-			return router_main();
-		errx(EX_USAGE, "unknown role '%s'", options.role);
-	}
+	if (options.role != NULL)
+		return play(options.role);
 	if (options.test)
 		return test_config(&options);
 	return supervisor_main(&options.supervisor);

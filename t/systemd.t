@@ -172,6 +172,14 @@ INI
 	ok(!$manager->next(0.5 / patience(1)), '... and not by a supervisor that hangs');
 	signal_to 'CONT', $poold->pid;
 	is($manager->wait_for(WATCHDOG => 1)->{WATCHDOG}, 1, '... until it goes on');
+	$poold->mark;
+	signal_to 'USR2', $poold->pid;
+	ok($poold->wait_log(qr/took 0 connections/, 10), 'after an upgrade');
+	$manager->{got} = [];
+	is($manager->wait_for(WATCHDOG => 1)->{WATCHDOG}, 1, '... the watchdog is fed');
+	$poold->reload;
+	$manager->wait_for(READY => 1);
+	is((grep { $_->{RELOADING} } @{ $manager->{got} }), 1, '... and reloads are announced');
 
 	# the watchdog of somebody else; and one whose time makes no sense
 	($poold, $manager) = managed($ini,

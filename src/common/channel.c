@@ -96,7 +96,8 @@ on_event(void *owner, uint32_t events)
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	/* a callback may close the channel, or open it anew */
-	for (int i = 0; i < CHANNEL_BURST && channel->io.fd == fd; i++)
+	for (int i = 0; i < CHANNEL_BURST && channel->io.fd == fd && !channel->paused;
+	     i++)
 		if (!receive_one(channel))
 			break;
 }
@@ -108,6 +109,7 @@ channel_open(struct channel *channel, struct loop *loop, int sock)
 	channel->io.fd = sock;
 	channel->io.fn = on_event;
 	channel->io.owner = channel;
+	channel->paused = false;
 	TAILQ_INIT(&channel->out);
 	return loop_io_add(loop, &channel->io, EPOLLIN);
 }
@@ -126,6 +128,23 @@ channel_close(struct channel *channel)
 		TAILQ_REMOVE(&channel->out, msg, entry);
 		msg_free(msg);
 	}
+}
+
+void
+channel_pause(struct channel *channel)
+{
+	channel->paused = true;
+	loop_io_remove(channel->loop, &channel->io);
+}
+
+void
+channel_resume(struct channel *channel)
+{
+	if (!channel->paused || channel->io.fd == -1)
+		return;
+	channel->paused = false;
+	loop_io_add(channel->loop, &channel->io,
+	    EPOLLIN | (TAILQ_EMPTY(&channel->out) ? 0u : EPOLLOUT));
 }
 
 static void

@@ -28,6 +28,7 @@ struct channel {
 	/* The other end is gone.  The channel is still to be closed. */
 	void (*on_end)(void *owner);
 	void *owner;
+	bool paused;
 };
 
 /* Begins to receive on sock, which the channel owns from then on.  The
@@ -35,6 +36,10 @@ struct channel {
 int channel_open(struct channel *channel, struct loop *loop, int sock);
 /* Closes sock and what waits to be sent.  A closed one may be closed again. */
 void channel_close(struct channel *channel);
+
+/* Nothing is received until it is resumed; what comes waits in the socket. */
+void channel_pause(struct channel *channel);
+void channel_resume(struct channel *channel);
 
 /* Sends a message, now or as soon as possible.  The descriptors stay the
  * caller's: those of a message that waits are duplicated.  On a closed channel

@@ -38,6 +38,8 @@ enum role_type {
 	ROLE_LIMITS,	 /* role_limits */
 	ROLE_TROUBLE,	 /* role_trouble: workers die or fail to start, again */
 	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
+	ROLE_TAKE,	 /* role_id 0; fd: to the router that serves so far (see
+			  * HANDOVER); what follows is read when it has ended */
 	/* router to supervisor */
 	ROLE_COMMITTED, /* role_id: the version now valid */
 	ROLE_GONE_SEEN, /* role_worker: its leases are settled */
@@ -49,6 +51,13 @@ enum role_type {
 	ROLE_DRAINED,	/* role_id 0 */
 	ROLE_LOAD,	/* role_load */
 	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
+	ROLE_TAKEN,	/* role_id: so many connections of the old router */
+	/*
+	 * Supervisor to the router of another version, and so never to change:
+	 * role_id 0; fd: one end of a pair whose other end a new router has.
+	 * What they say to each other is in router/handover.h.
+	 */
+	ROLE_HANDOVER = 1000,
 };
 
 struct role_id {
@@ -60,6 +69,7 @@ struct role_start {
 	uint32_t type;
 	uint32_t epoch;	     /* of this router, for its serials */
 	uint32_t access_log; /* 0: off, 1: the descriptor, 2: stderr */
+	uint32_t taking;     /* nothing is to be done before TAKE has ended */
 };
 
 struct role_limits {

@@ -26,12 +26,6 @@
 #define WATCH_AFTER_NS	  (5 * MS_NS)	/* waiting: then hear of a reset */
 #define DRAIN_LINGER_NS	  (500 * MS_NS) /* idle when the router drains */
 
-static const uint32_t TCP_READ = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
-/* No events but errors: a waiting client that resets is heard of. */
-static const uint32_t TCP_WATCH = EPOLLONESHOT;
-/* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
-static const uint32_t UNIX_READ = EPOLLIN | EPOLLRDHUP | EPOLLET;
-
 /* Timers move lazily: one that fires early is set again. */
 void
 connection_set_deadline(struct connection *connection, uint64_t deadline_ns)
@@ -110,7 +104,7 @@ connection_close(struct connection *connection)
 static void
 arm(struct connection *connection, uint32_t tcp_events)
 {
-	uint32_t events = connection->is_unix ? UNIX_READ : tcp_events;
+	uint32_t events = connection->is_unix ? CONNECTION_UNIX_READ : tcp_events;
 
 	loop_io_change(&connection->router->loop, &connection->io, events);
 }
@@ -118,7 +112,7 @@ arm(struct connection *connection, uint32_t tcp_events)
 void
 connection_await_input(struct connection *connection)
 {
-	arm(connection, TCP_READ);
+	arm(connection, CONNECTION_TCP_READ);
 }
 
 void
@@ -146,7 +140,7 @@ discard(struct connection *connection)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == EAGAIN) {
-			arm(connection, TCP_READ);
+			arm(connection, CONNECTION_TCP_READ);
 			return;
 		}
 		if (n <= 0) {
@@ -183,7 +177,7 @@ read_next(struct connection *connection)
 	connection_set_deadline(connection,
 	    connection->router->loop.now_ns +
 		connection->listener->settings.keepalive_timeout_ns);
-	arm(connection, TCP_READ);
+	arm(connection, CONNECTION_TCP_READ);
 }
 
 bool
@@ -342,7 +336,7 @@ queue_timed_out(struct connection *connection)
 	struct request *request = connection->request;
 
 	if (connection->router->loop.now_ns < connection->wait_until_ns) {
-		arm(connection, TCP_WATCH);
+		arm(connection, CONNECTION_TCP_WATCH);
 		connection_set_deadline(connection, connection->wait_until_ns);
 		return;
 	}
@@ -413,6 +407,22 @@ connection_is_welcome(struct connection *connection)
 	return false;
 }
 
+void
+connection_init(struct connection *connection, struct router *router,
+    struct listener *listener, int fd)
+{
+	connection->router = router;
+	connection->listener = listener;
+	connection->is_unix = listener->is_unix;
+	connection->io = (struct loop_io){ .fd = fd,
+		.fn = on_event,
+		.owner = connection };
+	connection->timer.fn = on_timer;
+	connection->timer.owner = connection;
+	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
+	router->connection_count++;
+}
+
 struct connection *
 connection_new(struct router *router, struct listener *listener, int fd,
     const struct lease_addr *client)
@@ -436,20 +446,14 @@ connection_new(struct router *router, struct listener *listener, int fd,
 		free(connection);
 		return NULL;
 	}
-	connection->io = (struct loop_io){ .fd = fd,
-		.fn = on_event,
-		.owner = connection };
-	connection->timer.fn = on_timer;
-	connection->timer.owner = connection;
+	connection_init(connection, router, listener, fd);
 	read_local_address(connection);
-	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
-	router->connection_count++;
 	router->stats.accepted++;
 	set_idle(connection, true);
 	connection_set_deadline(connection,
 	    router->loop.now_ns + listener->settings.keepalive_timeout_ns);
 	if (loop_io_add(&router->loop, &connection->io,
-		connection->is_unix ? UNIX_READ : TCP_READ) == -1) {
+		connection->is_unix ? CONNECTION_UNIX_READ : CONNECTION_TCP_READ) == -1) {
 		connection_close(connection);
 		return NULL;
 	}

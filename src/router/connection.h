@@ -75,6 +75,13 @@ struct connection {
 struct connection *connection_new(struct router *router, struct listener *listener,
     int fd, const struct lease_addr *client);
 
+/* While the router takes over: a connection of another router, whose members are
+ * those of saved; it owns fd, and does nothing until connection_activate.  NULL
+ * when there is no memory. */
+struct connection *connection_taken(struct router *router, struct listener *listener,
+    int fd, const struct connection *saved);
+void connection_activate(struct connection *connection);
+
 /* The request waits or is leased: no reading until connection_resume.
  * deadline_ns 0: none. */
 void connection_wait(struct connection *connection, struct request *request,
@@ -106,6 +113,16 @@ void connection_drain(struct connection *connection);
 /* Closes the connection that has been idle for longest, to make room.  Returns
  * false when none is idle. */
 bool connection_evict(struct router *router);
+
+/* For connection_take.c: what all have in common, and the events that a
+ * connection waits for. */
+void connection_init(struct connection *connection, struct router *router,
+    struct listener *listener, int fd);
+#define CONNECTION_TCP_READ (EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)
+/* No events but errors: a waiting client that resets is heard of. */
+#define CONNECTION_TCP_WATCH EPOLLONESHOT
+/* SO_RCVLOWAT does not gate epoll on unix sockets: report arrivals only. */
+#define CONNECTION_UNIX_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 /* For head.c and body.c: */
 

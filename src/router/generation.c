@@ -97,8 +97,8 @@ take_slot(struct generation *generation)
 	return generation->free_slots[--generation->free_count];
 }
 
-static void
-add_lease(struct generation *generation, struct request *request)
+void
+generation_add_lease(struct generation *generation, struct request *request)
 {
 	request->generation = generation;
 	generation->by_slot[request->msg.slot] = request;
@@ -219,7 +219,7 @@ generation_lease(struct generation *generation, struct request *request)
 	generation->sequence++;
 	request->leased_ns = msg->leased_ns;
 	router->stats.leases++;
-	add_lease(generation, request);
+	generation_add_lease(generation, request);
 	connection_leased(request->connection);
 	if (!loop_timer_is_set(&generation->check_timer))
 		loop_timer_set(&router->loop, &generation->check_timer,
@@ -468,35 +468,6 @@ alloc_tables(struct generation *generation)
 	    generation->slot_count * sizeof(*generation->free_slots));
 }
 
-/* Slots in use belong to leases that an earlier router sent: they are counted
- * until the worker says DONE or dies, and have no connection any more. */
-static void
-adopt_leases(struct generation *generation)
-{
-	struct request *request;
-
-	for (uint32_t i = generation->slot_count; i-- > 0;) {
-		struct lease_slot *slot = lease_slot_at(&generation->board, i);
-		uint64_t sequence = atomic_load(&slot->sequence);
-
-		if (sequence > generation->sequence)
-			generation->sequence = sequence;
-		if (atomic_load(&slot->state) == LEASE_SLOT_FREE) {
-			generation->free_slots[generation->free_count++] = i;
-			continue;
-		}
-		request = request_adopted(i, atomic_load(&slot->serial), sequence);
-		request->service = generation->service;
-		add_lease(generation, request);
-		generation->router->stats.adopted++;
-	}
-	/* one that was filled but never sent has no owner and never will */
-	generation->orphans = generation->lease_count > 0;
-	if (generation->orphans)
-		loop_timer_set(&generation->router->loop, &generation->check_timer,
-		    generation->router->loop.now_ns + SETTLE_UNCLAIMED_NS);
-}
-
 static void
 generation_free(struct generation *generation)
 {
@@ -541,11 +512,10 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	generation->service = service_get(router, role->service);
 	generation->service->settings = role->settings;
 	alloc_tables(generation);
-	adopt_leases(generation);
 	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	if (loop_io_add(&router->loop, &generation->done, EPOLLIN) == -1)
-		log_error("service %s: %s", role->service, strerror(errno));
 	TAILQ_INSERT_TAIL(&router->generations, generation, entry);
+	if (!router->taking)
+		generation_activate(generation);
 	return generation;
 }
 

@@ -94,6 +94,9 @@ void generation_worker_leaving(struct generation *generation, uint32_t worker);
  * not yet known whose they were, as soon as it is. */
 void generation_worker_gone(struct generation *generation, uint32_t worker,
     bool timed_out);
+/* For generation_take.c: the lease of msg.slot is under way. */
+void generation_add_lease(struct generation *generation, struct request *request);
+
 /* For settle.c: */
 
 /* The worker that received the lease; UINT32_MAX: nobody, as far as is known. */
@@ -106,6 +109,15 @@ bool generation_any_worker_is(struct generation *generation, uint32_t state);
  * back from the queue. */
 void generation_end_lost(struct generation *generation, struct request *request,
     bool taken, bool timed_out);
+
+/* While the router takes over: a lease that another router sent.  Returns false
+ * for one that cannot be. */
+bool generation_take_lease(struct generation *generation, struct request *request);
+/* The same: a worker as that router knew it; rest_fd is the generation's. */
+void generation_worker_was(struct generation *generation, uint32_t worker, pid_t pid,
+    int rest_fd);
+/* Begins to act, when all that is known of it was told. */
+void generation_activate(struct generation *generation);
 
 /* Asks for RETIRED once nothing will be sent any more. */
 void generation_retire(struct generation *generation);

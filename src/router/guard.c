@@ -247,6 +247,18 @@ guard_init(struct service *service)
 }
 
 void
+guard_activate(struct service *service)
+{
+	struct generation *generation = service->generation;
+
+	/* a worker may have become ready while nobody was there to hear it */
+	if (service->breaker.state == BREAKER_DOWN && generation != NULL &&
+	    generation->ready > 0)
+		guard_ready(generation);
+	set_timer(service);
+}
+
+void
 guard_stop(struct service *service)
 {
 	loop_timer_clear(&service->router->loop, &service->breaker_timer);

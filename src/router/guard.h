@@ -17,6 +17,8 @@ struct request;
 struct service;
 
 void guard_init(struct service *service);
+/* The breaker's state was that of another router. */
+void guard_activate(struct service *service);
 /* At the router's end. */
 void guard_stop(struct service *service);
 

@@ -167,6 +167,45 @@ on_event(void *owner, uint32_t events)
 			break;
 }
 
+struct listener *
+listener_find(struct router *router, uint32_t id)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH (listener, &router->listeners, entry)
+		if (listener->id == id)
+			return listener;
+	return NULL;
+}
+
+void
+listener_add_closed(struct router *router, const struct listener *saved)
+{
+	struct listener *listener;
+
+	if (listener_find(router, saved->id) != NULL)
+		return;
+	listener = util_alloc(sizeof(*listener));
+	listener->router = router;
+	listener->id = saved->id;
+	listener->is_unix = saved->is_unix;
+	listener->settings = saved->settings;
+	memcpy(listener->name, saved->name, sizeof(listener->name));
+	listener->io.fd = -1;
+	listener->closed = true;
+	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
+}
+
+void
+listener_activate(struct listener *listener)
+{
+	struct router *router = listener->router;
+
+	if (!listener->closed && !router->full && !router->taking &&
+	    loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
+		log_error("listener %s: %s", listener->name, strerror(errno));
+}
+
 void
 listener_add(struct router *router, const struct role_listener *role, int fd)
 {
@@ -181,8 +220,7 @@ listener_add(struct router *router, const struct role_listener *role, int fd)
 	listener->pause_timer.fn = on_pause_over;
 	listener->pause_timer.owner = listener;
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
-	if (!router->full && loop_io_add(&router->loop, &listener->io, EPOLLIN) == -1)
-		log_error("listener %s: %s", listener->name, strerror(errno));
+	listener_activate(listener);
 }
 
 void

@@ -28,6 +28,13 @@ struct listener {
 void listener_add(struct router *router, const struct role_listener *role, int fd);
 /* Whether addr may send PROXY headers on it. */
 bool listener_trusts(const struct listener *listener, const struct lease_addr *addr);
+/* The listener of this id, or NULL. */
+struct listener *listener_find(struct router *router, uint32_t id);
+/* One that was removed, but has connections: id, name, is_unix and settings are
+ * those of saved. */
+void listener_add_closed(struct router *router, const struct listener *saved);
+/* Begins to accept, which it did not while the router was taking. */
+void listener_activate(struct listener *listener);
 /* At the router's end. */
 void listeners_free(struct router *router);
 /* New settings for a listener that is known. */

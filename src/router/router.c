@@ -17,10 +17,12 @@
 #include "router/connection.h"
 #include "router/generation.h"
 #include "router/guard.h"
+#include "router/handover.h"
 #include "router/listener.h"
 #include "router/main.h"
 #include "router/request.h"
 #include "router/service.h"
+#include "router/takeover.h"
 
 #define TITLE_INTERVAL_NS (250 * MS_NS)
 #define FLUSH_INTERVAL_NS (50 * MS_NS)
@@ -143,6 +145,7 @@ static void
 start(struct router *router, const struct role_start *role, const int *fds, int fd_count)
 {
 	router->epoch = (uint16_t)role->epoch;
+	router->taking = role->taking != 0;
 	if (role->access_log == 1 && fd_count == 1)
 		sink_replace(&router->access_log, fds[0]);
 	else if (role->access_log == 2)
@@ -286,6 +289,14 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LOGS:
 		replace_logs(router, buf, fds, fd_count);
 		break;
+	case ROLE_TAKE:
+		if (fd_count == 1)
+			takeover_begin(router, fds[0]);
+		break;
+	case ROLE_HANDOVER:
+		if (fd_count == 1)
+			handover_begin(router, fds[0]);
+		break;
 	default:
 		handle_id(router, buf);
 		break;
@@ -401,6 +412,14 @@ log_stats(const struct router *router)
 	log_info("counters:%s", text);
 }
 
+void
+router_log_end(struct router *router)
+{
+	log_stats(router);
+	sink_flush(&router->access_log);
+	log_flush();
+}
+
 /* The kernel would take it all back; checkers for leaks would not know. */
 static void
 router_free(struct router *router)
@@ -408,6 +427,8 @@ router_free(struct router *router)
 	struct connection *connection, *next;
 
 	router->draining = router->drained = true;
+	handover_cancel(router);
+	takeover_cancel(router);
 	TAILQ_FOREACH_SAFE (connection, &router->connections, entry, next) {
 		if (connection->request != NULL && connection->state != CONNECTION_LEASED)
 			request_free(connection->request);
@@ -448,6 +469,8 @@ router_main(void)
 	router->loop.before_wait_owner = router;
 	show_title(router);
 	loop_run(&router->loop);
+	if (router->taking)
+		_exit(router->status); /* nothing of it is ours */
 	log_stats(router);
 	router_free(router);
 	return 0;

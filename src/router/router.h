@@ -20,8 +20,10 @@
 
 struct connection;
 struct generation;
+struct handover;
 struct listener;
 struct service;
+struct takeover;
 TAILQ_HEAD(connections, connection);
 TAILQ_HEAD(generations, generation);
 TAILQ_HEAD(listeners, listener);
@@ -75,6 +77,10 @@ struct router {
 	bool draining;		   /* finish what is there, then say DRAINED */
 	bool drained;		   /* said so */
 	bool orphaned;		   /* the supervisor is gone: exit when drained */
+	bool taking;		   /* only learning what an earlier router has */
+	struct takeover *takeover; /* under way, or NULL */
+	struct handover *handover; /* of ours, about to begin, or NULL */
+	int status;		   /* to exit with */
 	struct sink access_log;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
@@ -86,6 +92,8 @@ struct router {
 
 /* A number in the title changed: it is shown soon. */
 void router_title_touch(struct router *router);
+/* Says in the log what there was to count; for the end of the process. */
+void router_log_end(struct router *router);
 /* A connection ended: the last one ends a drain. */
 void router_drain_check(struct router *router);
 

@@ -114,6 +114,14 @@ enqueue(struct service *service, struct request *request, bool first)
 	router_title_touch(service->router);
 }
 
+void
+service_take(struct service *service, struct request *request)
+{
+	TAILQ_INSERT_TAIL(&service->fifo, request, entry);
+	service->queued++;
+	service->router->queued++;
+}
+
 static void
 dequeue(struct service *service, struct request *request)
 {
@@ -263,6 +271,15 @@ service_pump(struct service *service)
 		}
 	}
 	check_retiring(service);
+}
+
+void
+service_activate(struct service *service)
+{
+	guard_activate(service);
+	service_pump(service);
+	if (service->queued > 0)
+		load_begins(service);
 }
 
 void

@@ -51,6 +51,10 @@ bool service_is_available(const struct service *service);
 void service_submit(struct service *service, struct request *request);
 /* Puts a request whose lease came to nothing back, first in the FIFO. */
 void service_put_back(struct service *service, struct request *request);
+/* Puts a request that waited in another router last into the FIFO. */
+void service_take(struct service *service, struct request *request);
+/* After that: leases what waits, and tells how much remains. */
+void service_activate(struct service *service);
 /* Leases what waits, as long as there is room. */
 void service_pump(struct service *service);
 /* Takes a waiting request out of the FIFO; it is the caller's again. */

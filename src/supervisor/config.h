@@ -239,6 +239,10 @@ void config_free(struct config *config); /* NULL is fine */
  * config_load reads back to the same. */
 void config_dump(const struct config *config, FILE *out);
 
+/* The same with this one of its services alone. */
+void config_dump_service(const struct config *config,
+    const struct config_service *service, FILE *out);
+
 /*
  * What of a service's section its workers depend on, as text (the part of
  * config_dump that it contributes, with the [poold] defaults it inherits

@@ -261,13 +261,12 @@ service_write(FILE *out, const struct config *config,
 	free(effective.command);
 }
 
-void
-config_dump(const struct config *config, FILE *out)
+static void
+head_write(FILE *out, const struct config *config)
 {
 	struct config effective = *config;
 	struct config_account account;
 	const struct config_listen *listen;
-	const struct config_service *service;
 	char *why;
 
 	if (config_router_account(config, &account, &why))
@@ -280,10 +279,27 @@ config_dump(const struct config *config, FILE *out)
 		fprintf(out, "\n[listen %s]\n", listen->name);
 		keys_write(out, CONFIG_LISTEN, listen, 0);
 	}
+}
+
+void
+config_dump(const struct config *config, FILE *out)
+{
+	const struct config_service *service;
+
+	head_write(out, config);
 	TAILQ_FOREACH (service, &config->services, entry) {
 		fprintf(out, "\n");
 		service_write(out, config, service, 0);
 	}
+}
+
+void
+config_dump_service(const struct config *config, const struct config_service *service,
+    FILE *out)
+{
+	head_write(out, config);
+	fprintf(out, "\n");
+	service_write(out, config, service, 0);
 }
 
 char *

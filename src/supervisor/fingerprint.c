@@ -13,6 +13,8 @@
 
 #define WATCHED_MAX 100000 /* files below a watch path that are looked at */
 #define WATCHED	    "watched = "
+#define FILES	    "files = "
+#define FILES_LEN   (sizeof(FILES) - 1 + 16 + 1)
 #define WATCHED_LEN (sizeof(WATCHED) - 1 + 16 + 1) /* with 64 bits in hex, newline */
 
 /* FNV-1a, 64 bits: changes are accidental, not forged. */
@@ -101,8 +103,30 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 		}
 	TAILQ_FOREACH (watch, &service->watch, entry)
 		hash_tree(&watched, watch->value, service);
-	all = util_asprintf("%sfiles = %016llx\n" WATCHED "%016llx\n", text,
+	all = util_asprintf("%s" FILES "%016llx\n" WATCHED "%016llx\n", text,
 	    (unsigned long long)hash, (unsigned long long)watched);
+	free(text);
+	return all;
+}
+
+const char *
+fingerprint_files(const char *fingerprint)
+{
+	size_t len = strlen(fingerprint);
+
+	/* the last two lines are of one length */
+	return len > FILES_LEN + WATCHED_LEN ?
+	    fingerprint + len - WATCHED_LEN - FILES_LEN :
+	    fingerprint;
+}
+
+char *
+fingerprint_join(const struct config *config, const struct config_service *service,
+    const char *files)
+{
+	char *text = config_service_text(config, service);
+	char *all = util_asprintf("%s%s", text, files);
+
 	free(text);
 	return all;
 }

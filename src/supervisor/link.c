@@ -16,6 +16,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trouble.h"
+#include "supervisor/upgrade.h"
 
 #define YOUNG_NS	(1000 * MS_NS)
 #define BACK_OFF_MIN_NS (50 * MS_NS)
@@ -41,7 +42,9 @@ static void
 send_start(struct link *link)
 {
 	const struct logs *logs = &link->supervisor->logs;
-	struct role_start role = { .type = ROLE_START, .epoch = link->epoch };
+	struct role_start role = { .type = ROLE_START,
+		.epoch = link->epoch,
+		.taking = link->old.serves };
 
 	if (logs->access_fd != -1)
 		role.access_log = 1;
@@ -237,11 +240,18 @@ send_pool(struct link *link, struct pool *pool)
 			send_worker(link, worker, ROLE_READY);
 		if (worker->state == WORKER_STOPPING || worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_LEAVING);
-		if (worker->state == WORKER_LOST)
-			send_worker(link, worker, ROLE_GONE);
 	}
 	if (pool->sharing)
 		send_id(link, ROLE_SHARE, pool->id);
+}
+
+/* What something is done about, and not told as a table. */
+static void
+send_questions(struct link *link, struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		if (pool->workers[i].state == WORKER_LOST)
+			send_worker(link, &pool->workers[i], ROLE_GONE);
 	trouble_tell(pool);
 	if (pool->state == POOL_RETIRING)
 		send_id(link, ROLE_RETIRE, pool->id);
@@ -255,17 +265,24 @@ send_everything(struct link *link)
 	struct service *service;
 	struct pool *pool;
 
-	trouble_forget_breakers(supervisor);
+	if (!link->old.serves)
+		trouble_forget_breakers(supervisor);
 	send_start(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool_is_leased(pool))
 				send_pool(link, pool);
 	link_commit(link);
-	/* last, so that the first request finds its route */
+	/* late, so that the first request finds its route */
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
 		if (listener->routed && !listener->fresh)
 			link_add_listener(link, listener);
+	if (link->old.serves)
+		link_old_hand_over(link);
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
+			if (pool_is_leased(pool))
+				send_questions(link, pool);
 	if (supervisor->phase != SUPERVISOR_SERVING)
 		link_drain(link);
 }
@@ -372,6 +389,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)
 		supervisor_drained(link->supervisor);
+	else if (role->type == ROLE_TAKEN)
+		link_old_taken(link, role->id);
 }
 
 static void
@@ -442,13 +461,16 @@ on_exit_event(void *owner, uint32_t events)
 		supervisor_stop_check(link->supervisor);
 		return;
 	}
-	log_error("the router (pid %d) %s %d; starting another", (int)pid,
+	log_error("the router (pid %d) %s %d; %s", (int)pid,
 	    info.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
-	    info.si_status);
+	    info.si_status,
+	    link_old_serves_on(link) ? "the old one serves on; trying again" :
+				       "starting another");
 	if (util_now_ns() - link->started_ns >= YOUNG_NS)
 		link->failures = 0;
 	supervisor_reap_strangers(link->supervisor);
 	schedule_restart(link);
+	upgrade_check(link->supervisor);
 }
 
 static void
@@ -472,6 +494,26 @@ link_init(struct link *link, struct supervisor *supervisor)
 	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = link };
 	link->restart_timer.fn = on_restart_timer;
 	link->restart_timer.owner = link;
+	link_old_init(link);
+}
+
+void
+link_serving_router(const struct link *link, int *pid, int *channel)
+{
+	bool old = link->old.serves;
+
+	*pid = (int)(old ? link->old.pid : link->pid);
+	*channel = old ? link->old.channel : link->channel.io.fd;
+	if (*pid == 0 || *channel == -1) {
+		*pid = 0;
+		*channel = -1;
+	}
+}
+
+bool
+link_is_changing(const struct link *link)
+{
+	return link->old.serves && link->pid != 0;
 }
 
 /* The router is this very program, executed anew: it inherits nothing of our
@@ -544,6 +586,7 @@ link_stop(struct link *link, bool by_force)
 	if (by_force && link->pid != 0)
 		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
 	channel_close(&link->channel);
+	link_old_stop(link, by_force);
 	/* nobody is left to settle the leases of those that died */
 	service_workers_event(&link->supervisor->services, WORKER_ON_SETTLED);
 }

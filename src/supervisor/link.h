@@ -18,6 +18,16 @@ struct listener;
 struct pool;
 struct supervisor;
 
+/* The router of the version of poold that was before us.  It serves until ours
+ * has taken its connections over. */
+struct link_old {
+	pid_t pid; /* 0: none, or reaped */
+	bool serves;
+	int channel;	     /* nothing but HANDOVER is said on it */
+	struct loop_io exit; /* pidfd */
+	struct loop_timer timer;
+};
+
 struct link {
 	struct supervisor *supervisor;
 	struct channel channel;
@@ -30,6 +40,7 @@ struct link {
 	uint16_t epoch;	   /* of the router that runs */
 	uint32_t version;  /* of the tables last committed */
 	bool stopping;	   /* its end is wanted */
+	struct link_old old;
 };
 
 void link_init(struct link *link, struct supervisor *supervisor);
@@ -48,5 +59,23 @@ void link_commit(struct link *link);
 void link_drain(struct link *link);
 /* Ends it: by closing the channel when it has drained, else by force. */
 void link_stop(struct link *link, bool by_force);
+
+/* The router that serves now, and our end of its channel; 0 and -1: none. */
+void link_serving_router(const struct link *link, int *pid, int *channel);
+/* Whether a router is about to take over from an old one. */
+bool link_is_changing(const struct link *link);
+
+/* In link_old.c: */
+
+void link_old_init(struct link *link);
+/* The router that an earlier version left, and its channel. */
+void link_old_adopt(struct link *link, pid_t pid, int channel);
+/* Our router has all tables: brings the two together. */
+void link_old_hand_over(struct link *link);
+/* Our router has taken so many connections over. */
+void link_old_taken(struct link *link, uint32_t count);
+/* Our router is gone before it could; returns whether the old one serves on. */
+bool link_old_serves_on(struct link *link);
+void link_old_stop(struct link *link, bool by_force);
 
 #endif

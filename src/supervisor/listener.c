@@ -214,6 +214,16 @@ listener_update(struct listener *listener, const struct config_listen *config)
 	listen(listener->fd, (int)config->backlog);
 }
 
+bool
+listener_restore(struct listener *listener, const struct config_listen *config)
+{
+	const char *why;
+
+	listener->name = util_strdup(config->name);
+	take_settings(listener, config);
+	return config_address_parse(listener->text, &listener->address, &why);
+}
+
 void
 listener_set_routed(struct listener *listener, bool routed)
 {

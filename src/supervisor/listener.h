@@ -42,6 +42,9 @@ void listener_close(struct listener *listener);
 struct listener *listener_by_address(struct listeners *listeners, const char *text);
 /* What a reload may change without a new socket: name, backlog, settings. */
 void listener_update(struct listener *listener, const struct config_listen *config);
+/* Completes one that an earlier version of poold left: fd, id and text are set. 
+ * Returns whether text is an address. */
+bool listener_restore(struct listener *listener, const struct config_listen *config);
 /* The router needs accept not to block.  Inherited sockets are blocking, as
  * systemd gives them; but one that was the router's stays as it is, since
  * workers that began with it may count on either. */

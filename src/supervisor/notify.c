@@ -53,10 +53,10 @@ on_event(void *owner, uint32_t events)
 	}
 }
 
-int
-notify_open(struct supervisor *supervisor)
+/* Binds to a name that is free; returns 0, or -1 with errno. */
+static int
+bind_socket(struct notify *notify)
 {
-	struct notify *notify = &supervisor->notify;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	uint8_t id[8];
 	char hex[sizeof(id) * 2 + 1];
@@ -69,11 +69,22 @@ notify_open(struct supervisor *supervisor)
 	memcpy(un.sun_path, notify->path, strlen(notify->path));
 	un.sun_path[0] = '\0';
 	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(notify->path));
-	notify->io = (struct loop_io){ .fn = on_event, .owner = supervisor };
 	notify->io.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (notify->io.fd == -1 ||
 	    setsockopt(notify->io.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == -1 ||
 	    bind(notify->io.fd, (struct sockaddr *)&un, len) == -1)
+		return -1;
+	return 0;
+}
+
+int
+notify_open(struct supervisor *supervisor)
+{
+	struct notify *notify = &supervisor->notify;
+
+	notify->io.fn = on_event;
+	notify->io.owner = supervisor;
+	if (notify->io.fd == -1 && bind_socket(notify) == -1)
 		return -1;
 	return loop_io_add(&supervisor->loop, &notify->io, EPOLLIN);
 }

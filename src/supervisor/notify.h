@@ -16,7 +16,8 @@ struct notify {
 			* a chroot does not matter */
 };
 
-/* Returns 0, or -1 with errno. */
+/* Opens the socket, unless an earlier version of poold left it.  Returns 0, or -1
+ * with errno. */
 int notify_open(struct supervisor *supervisor);
 void notify_close(struct supervisor *supervisor);
 

@@ -125,7 +125,7 @@ open_lease_fds(struct pool *pool, char **why)
 
 static struct pool *
 pool_new(struct supervisor *supervisor, struct service *service, struct plan *plan,
-    const struct config_service *config)
+    const struct config_service *config, uint32_t worker_count)
 {
 	struct pool *pool = util_alloc(sizeof(*pool));
 
@@ -133,12 +133,10 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	pool->service = service;
 	pool->plan = plan_retain(plan);
 	pool->config = config;
-	pool->id = ++supervisor->next_id;
-	pool->number = ++service->generations;
 	pool->state = POOL_STARTING;
 	pool->queue[0] = pool->queue[1] = pool->done[0] = pool->done[1] = -1;
 	pool->board_fd = -1;
-	pool->worker_count = strength_slots(config);
+	pool->worker_count = worker_count;
 	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
@@ -152,8 +150,11 @@ struct pool *
 pool_start(struct supervisor *supervisor, struct service *service, struct plan *plan,
     const struct config_service *config, char *fingerprint, char **why)
 {
-	struct pool *pool = pool_new(supervisor, service, plan, config);
+	struct pool *pool = pool_new(supervisor, service, plan, config,
+	    strength_slots(config));
 
+	pool->id = ++supervisor->next_id;
+	pool->number = ++service->generations;
 	pool->fingerprint = fingerprint;
 	if (!config_service_account(plan->config, config, &pool->account, why) ||
 	    !open_lease_fds(pool, why)) {
@@ -165,6 +166,29 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 	strength_review(pool);
 	/* one of no workers is ready now */
 	pool_worker_ready(pool);
+	return pool;
+}
+
+struct pool *
+pool_restore(struct supervisor *supervisor, struct service *service, struct plan *plan,
+    const struct pool *saved)
+{
+	struct pool *pool = pool_new(supervisor, service, plan, saved->config,
+	    saved->worker_count);
+
+	pool->id = saved->id;
+	pool->number = saved->number;
+	pool->state = saved->state;
+	pool->was_ready = saved->was_ready;
+	pool->start_failed = saved->start_failed;
+	pool->health.failed = saved->health.failed;
+	pool->health.unwell_ns = saved->health.unwell_ns;
+	pool->account = saved->account;
+	memcpy(pool->queue, saved->queue, sizeof(pool->queue));
+	memcpy(pool->done, saved->done, sizeof(pool->done));
+	pool->board_fd = saved->board_fd;
+	pool->board.layout = saved->board.layout;
+	strength_restore(pool, saved->strength.target);
 	return pool;
 }
 

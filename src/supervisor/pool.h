@@ -62,6 +62,11 @@ struct pool *pool_start(struct supervisor *supervisor, struct service *service,
     struct plan *plan, const struct config_service *config, char *fingerprint,
     char **why);
 
+/* A pool that an earlier version of poold left: saved is what it said of it, and
+ * its account becomes the pool's.  No worker is started. */
+struct pool *pool_restore(struct supervisor *supervisor, struct service *service,
+    struct plan *plan, const struct pool *saved);
+
 /* Puts an event through the table and does what it says.  POOL_ON_EMPTY may
  * free the pool. */
 void pool_event(struct pool *pool, enum pool_event event);

@@ -45,7 +45,7 @@ plan_release(struct plan *plan)
 	free(plan);
 }
 
-static struct plan *
+struct plan *
 plan_new(struct config *config)
 {
 	struct plan *plan = util_alloc(sizeof(*plan));
@@ -314,6 +314,7 @@ fail(struct supervisor *supervisor, const char *why)
 	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
 }
 
 static bool
@@ -352,6 +353,7 @@ finish(struct supervisor *supervisor)
 	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
 }
 
 /* Brings back what served before. */
@@ -382,6 +384,7 @@ undo(struct supervisor *supervisor, const char *why)
 	systemd_reloaded(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
+	upgrade_check(supervisor);
 }
 
 /* Every rollout goes as far as it can; the last one to be done is the end. */
@@ -523,6 +526,7 @@ reload_begin(struct supervisor *supervisor)
 		systemd_reloaded(supervisor, "the configuration has errors");
 		return;
 	}
+	supervisor->upgrade.stale = true;
 	supervisor->reload = reload_new(supervisor, config);
 	why = start_all(supervisor);
 	if (why != NULL)

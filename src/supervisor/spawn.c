@@ -29,6 +29,19 @@ spawn_raise_fd_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+uint64_t
+spawn_fd_limit(void)
+{
+	return original_fd_limit.rlim_cur;
+}
+
+void
+spawn_set_fd_limit(uint64_t limit)
+{
+	if (limit > 0 && limit <= original_fd_limit.rlim_max)
+		original_fd_limit.rlim_cur = limit;
+}
+
 /* --- in the child ------------------------------------------------------ */
 
 static _Noreturn void
@@ -164,8 +177,8 @@ run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgrou
 
 /* --- in the parent ----------------------------------------------------- */
 
-static int
-open_pidfd(pid_t pid)
+int
+spawn_pidfd(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec */
 }
@@ -210,7 +223,7 @@ spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd)
 		errno = error;
 		return -1;
 	}
-	*pidfd = open_pidfd(pid);
+	*pidfd = spawn_pidfd(pid);
 	if (*pidfd == -1) {
 		/* cannot supervise it: rather none than one unwatched; it is
 		 * ours and unreaped, so the pid is its own */

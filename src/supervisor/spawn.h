@@ -4,6 +4,7 @@
 #define SUPERVISOR_SPAWN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "supervisor/config.h"
@@ -45,8 +46,14 @@ struct spawn_failure {
  */
 pid_t spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd);
 
+/* A close-on-exec pidfd, readable when the process has ended; -1 with errno. */
+int spawn_pidfd(pid_t pid);
+
 /* Remembers the limit of open files that children get back, then raises our
  * own to the hard limit. */
 void spawn_raise_fd_limit(void);
+/* The limit that was remembered; another one, after spawn_raise_fd_limit. */
+uint64_t spawn_fd_limit(void);
+void spawn_set_fd_limit(uint64_t limit);
 
 #endif

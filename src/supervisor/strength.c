@@ -323,6 +323,20 @@ strength_init(struct pool *pool, bool trial)
 }
 
 void
+strength_restore(struct pool *pool, uint32_t target)
+{
+	struct strength *strength = &pool->strength;
+
+	strength->cap = STRENGTH_NO_CAP;
+	if (is_scaled(pool)) {
+		scale_init(&strength->scale, &strength->limits, target, util_now_ns());
+		strength->target = strength->scale.target;
+	}
+	if (pool->state >= POOL_RETIRING)
+		strength_end(pool);
+}
+
+void
 strength_end(struct pool *pool)
 {
 	loop_timer_clear(&pool->supervisor->loop, &pool->strength.timer);

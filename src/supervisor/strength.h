@@ -42,6 +42,9 @@ uint32_t strength_slots(const struct config_service *config);
 /* trial: there is an older generation.  It begins with at least one worker, to
  * see that it can be started, and with its first batch (rollout.h). */
 void strength_init(struct pool *pool, bool trial);
+/* After strength_init: a pool that an earlier version of poold left, with what it
+ * wanted; what it knew of the load is learnt anew. */
+void strength_restore(struct pool *pool, uint32_t target);
 /* No more looks; before the pool is freed, or when it retires. */
 void strength_end(struct pool *pool);
 

@@ -4,12 +4,14 @@
 #include <bsd/libutil.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 #include "supervisor/main.h"
 #include "supervisor/reload.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 
 #define TITLE_INTERVAL_NS (100 * MS_NS)
 #define FLUSH_INTERVAL_NS (50 * MS_NS)
@@ -139,6 +142,7 @@ static void
 stop_gracefully(struct supervisor *supervisor)
 {
 	log_info("stopping: finishing the requests in work");
+	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
 	supervisor->phase = SUPERVISOR_DRAINING;
 	systemd_stopping(supervisor);
@@ -154,6 +158,7 @@ stop_now(struct supervisor *supervisor)
 {
 	log_info("stopping now");
 	supervisor->quick = true;
+	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
 	systemd_stopping(supervisor);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
@@ -167,7 +172,7 @@ supervisor_stop_check(struct supervisor *supervisor)
 	if (supervisor->phase != SUPERVISOR_STOPPING ||
 	    !TAILQ_EMPTY(&supervisor->services))
 		return;
-	if (supervisor->link.pid != 0) {
+	if (supervisor->link.pid != 0 || supervisor->link.old.pid != 0) {
 		link_stop(&supervisor->link, false);
 		return; /* comes back when it was reaped */
 	}
@@ -179,7 +184,8 @@ supervisor_stop_check(struct supervisor *supervisor)
 static bool
 is_known(struct supervisor *supervisor, pid_t pid)
 {
-	return pid == supervisor->link.pid ||
+	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
+	    pid == supervisor->upgrade.pid ||
 	    service_find_worker(&supervisor->services, pid) != NULL;
 }
 
@@ -223,8 +229,7 @@ handle_signal(struct supervisor *supervisor, int sig)
 		logs_reopen(supervisor, supervisor->plan->config);
 		break;
 	case SIGUSR2:
-		log_warn("SIGUSR2 is kept for the upgrade of the running "
-			 "binary, which this version does not have");
+		upgrade_ask(supervisor);
 		break;
 	case SIGCHLD:
 		supervisor_reap_strangers(supervisor);
@@ -281,6 +286,17 @@ load_first(const char *file)
 	return config;
 }
 
+/* The folder that we are in may be another one after an upgrade. */
+static char *
+absolute(const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+		return util_strdup(path);
+	return util_asprintf("%s/%s", cwd, path);
+}
+
 /* Returns an exit status. */
 static int
 take_inherited(struct inherited_sockets *sockets)
@@ -297,11 +313,12 @@ take_inherited(struct inherited_sockets *sockets)
 
 /* Returns an exit status; another poold that holds the file refuses us. */
 static int
-open_pidfile(struct supervisor *supervisor, const char *path)
+open_pidfile(struct supervisor *supervisor)
 {
+	const char *path = supervisor->pid_path;
 	pid_t other = 0;
 
-	if (path == NULL || path[0] == '\0')
+	if (path == NULL)
 		return 0;
 	supervisor->pidfile = pidfile_open(path, 0644, &other);
 	if (supervisor->pidfile != NULL)
@@ -315,14 +332,10 @@ open_pidfile(struct supervisor *supervisor, const char *path)
 }
 
 static struct supervisor *
-supervisor_new(const char *config_file)
+supervisor_new(void)
 {
 	struct supervisor *supervisor = util_alloc(sizeof(*supervisor));
 
-	/* the folder a relative one was given in may not be ours later */
-	supervisor->config_file = realpath(config_file, NULL);
-	if (supervisor->config_file == NULL)
-		supervisor->config_file = util_strdup(config_file);
 	supervisor->is_root = geteuid() == 0;
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
@@ -339,8 +352,21 @@ supervisor_new(const char *config_file)
 	supervisor->title_timer.owner = supervisor;
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
+	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	return supervisor;
+}
+
+static void
+set_names(struct supervisor *supervisor, const struct supervisor_options *options)
+{
+	const char *file = options->config_file;
+
+	/* the folder a relative one was given in may not be ours later */
+	supervisor->config_file = realpath(file, NULL);
+	if (supervisor->config_file == NULL)
+		supervisor->config_file = util_strdup(file);
+	supervisor->program = upgrade_program(options->program);
 }
 
 static int
@@ -363,6 +389,8 @@ static int
 start(struct supervisor *supervisor, struct config *config,
     const struct supervisor_options *options)
 {
+	const char *pid_file = options->pid_file != NULL ? options->pid_file :
+							   config->pid_file;
 	char *why = logs_open(&supervisor->logs, config);
 	int status;
 
@@ -372,8 +400,9 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return EX_NOPERM;
 	}
-	status = open_pidfile(supervisor,
-	    options->pid_file != NULL ? options->pid_file : config->pid_file);
+	if (pid_file[0] != '\0')
+		supervisor->pid_path = absolute(pid_file);
+	status = open_pidfile(supervisor);
 	if (status != 0) {
 		config_free(config);
 		return status;
@@ -413,6 +442,8 @@ clean_up(struct supervisor *supervisor)
 		close(supervisor->signals.fd);
 	loop_destroy(&supervisor->loop);
 	free(supervisor->config_file);
+	free(supervisor->program);
+	free(supervisor->pid_path);
 	free(supervisor);
 	log_close();
 }
@@ -435,7 +466,8 @@ supervisor_main(const struct supervisor_options *options)
 		inherited_close(&inherited, false);
 		return EX_CONFIG;
 	}
-	supervisor = supervisor_new(options->config_file);
+	supervisor = supervisor_new();
+	set_names(supervisor, options);
 	TAILQ_CONCAT(&supervisor->inherited, &inherited, entry);
 	/* a worker of our user could take our descriptors otherwise */
 	prctl(PR_SET_DUMPABLE, 0);
@@ -454,4 +486,121 @@ supervisor_main(const struct supervisor_options *options)
 	/* a worker that was started before a failure ends with us */
 	clean_up(supervisor);
 	return status;
+}
+
+/* --- in the place of another version ----------------------------------- */
+
+/* Returns the text in fd, which the caller frees; NULL with errno. */
+static char *
+read_state(int fd, size_t *len)
+{
+	struct stat st;
+	char *text;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) == -1)
+		return NULL;
+	text = util_alloc((size_t)st.st_size + 1);
+	for (*len = 0; *len < (size_t)st.st_size; *len += (size_t)n) {
+		n = pread(fd, text + *len, (size_t)st.st_size - *len, (off_t)*len);
+		if (n <= 0) {
+			free(text);
+			return NULL;
+		}
+	}
+	return text;
+}
+
+/* Returns NULL, or why it cannot be done; head and fds are filled. */
+static char *
+load_state(struct supervisor *supervisor, int fd, struct state_head *head,
+    struct record_fds *fds)
+{
+	size_t len = 0;
+	char *text = read_state(fd, &len), *why;
+
+	head->log_fd = -1;
+	if (text == NULL)
+		return util_asprintf("its state cannot be read: %s", strerror(errno));
+	why = state_load(supervisor, text, len, head, fds);
+	free(text);
+	if (why == NULL)
+		return NULL;
+	text = util_asprintf("its state cannot be read: %s", why);
+	free(why);
+	return text;
+}
+
+/* What can only be known to go well when it has. */
+static int
+take_over(struct supervisor *supervisor, const struct state_head *head,
+    const struct record_fds *fds)
+{
+	spawn_set_fd_limit(head->fd_limit);
+	if (open_loop(supervisor) != 0 || !state_adopt(supervisor, fds))
+		return EX_OSERR;
+	if (head->pid_fd != -1)
+		close(head->pid_fd); /* it holds the lock */
+	open_pidfile(supervisor);
+	if (supervisor->pidfile != NULL)
+		pidfile_write(supervisor->pidfile);
+	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
+	link_start(&supervisor->link);
+	systemd_open(supervisor);
+	systemd_started(supervisor);
+	supervisor_reap_strangers(supervisor);
+	show_title(supervisor);
+	log_info("poold %s goes on in the place of poold %s (pid %d)", PACKAGE_VERSION,
+	    head->version, (int)getpid());
+	return 0;
+}
+
+int
+supervisor_upgraded(int state_fd)
+{
+	struct supervisor *supervisor = supervisor_new();
+	struct state_head head;
+	struct record_fds fds;
+	int status;
+	char *why;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	log_open("supervisor", STDERR_FILENO);
+	spawn_raise_fd_limit();
+	why = load_state(supervisor, state_fd, &head, &fds);
+	if (head.log_fd != -1)
+		log_replace(head.log_fd);
+	if (why != NULL) {
+		/* a dry run has read it just before */
+		log_error("cannot go on in the place of the old version: %s", why);
+		return EX_SOFTWARE;
+	}
+	close(state_fd);
+	status = take_over(supervisor, &head, &fds);
+	state_head_free(&head);
+	free(fds.fds);
+	if (status == 0) {
+		loop_run(&supervisor->loop);
+		log_info("poold is stopped");
+	}
+	clean_up(supervisor);
+	return status;
+}
+
+int
+supervisor_dry_run(int state_fd)
+{
+	struct supervisor *supervisor = supervisor_new();
+	struct state_head head;
+	struct record_fds fds;
+	char *why = load_state(supervisor, state_fd, &head, &fds);
+
+	if (why != NULL)
+		fprintf(stderr, "%s\n", why);
+	else
+		printf("poold %s in the place of poold %s\n", PACKAGE_VERSION,
+		    head.version);
+	fflush(stdout);
+	/* the process ends, and all that was loaded with it */
+	_exit(why == NULL ? 0 : EX_SOFTWARE);
 }

@@ -22,6 +22,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
 #include "supervisor/systemd.h"
+#include "supervisor/upgrade.h"
 
 struct reload;
 
@@ -42,6 +43,7 @@ struct supervisor {
 	struct loop_io signals; /* signalfd */
 	struct plan *plan;	/* in force */
 	char *config_file;	/* absolute */
+	char *program;		/* absolute; what an upgrade executes */
 	struct listeners listeners;
 	struct inherited_sockets inherited; /* that no listener has taken */
 	struct services services;
@@ -57,7 +59,9 @@ struct supervisor {
 	struct loop_timer stop_timer;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
-	uint32_t next_id;      /* of pools and listeners */
+	uint32_t next_id; /* of pools and listeners */
+	struct upgrade upgrade;
+	char *pid_path;	       /* absolute; NULL: no pid file */
 	struct pidfh *pidfile; /* NULL: none */
 	bool is_root;
 };
@@ -71,6 +75,8 @@ void supervisor_drained(struct supervisor *supervisor);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
 void supervisor_reap_strangers(struct supervisor *supervisor);
 
+/* The caller has a hold on it, and config is the plan's. */
+struct plan *plan_new(struct config *config);
 struct plan *plan_retain(struct plan *plan);
 void plan_release(struct plan *plan); /* NULL is fine */
 

@@ -212,7 +212,8 @@ systemd_started(struct supervisor *supervisor)
 	struct systemd *systemd = &supervisor->systemd;
 
 	systemd->started = true;
-	set_timer(supervisor, &systemd->ready_timer, READY_MAX_NS);
+	if (!systemd->ready) /* as it is after an upgrade */
+		set_timer(supervisor, &systemd->ready_timer, READY_MAX_NS);
 	systemd_status(supervisor);
 	systemd_pool_settled(supervisor);
 }

@@ -270,6 +270,30 @@ sub hup {
 	return $ended;
 }
 
+# Upgrades the running program to one that was built, or with a text for a
+# script, tries to.  Returns the line of the log that ends it.
+sub upgrade {
+	my ($self, $program, $script) = @_;
+	my $poold = $self->{poold};
+	if (defined $script) {
+		open(my $fh, '>', "$poold->{poold}.new") or die "script: $!";
+		print $fh $script;
+		close $fh or die "script: $!";
+		chmod 0755, "$poold->{poold}.new";
+	} else {
+		Poold::Test::copy_program($program, "$poold->{poold}.new");
+	}
+	rename "$poold->{poold}.new", $poold->{poold} or die "rename: $!";
+	my $mark = $poold->log_size;
+	my $line = '';
+	signal_to 'USR2', $poold->pid;
+	Poold::Test::wait_until(sub {
+		$poold->log_text($mark) =~ /^(.*(?:took \d+ connections|upgrade failed).*)$/m
+		    and $line = $1;
+	}, 30);
+	return $line;
+}
+
 # --- what it costs
 
 # What the router has used: sleeps (each is a wait that ended), cpu_ns, and what

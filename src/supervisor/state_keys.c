@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/* Which members of the supervisor's structs have which keys in its state. */
+#include "supervisor/pool.h"
+#include "supervisor/state.h"
+#include "supervisor/supervisor.h"
+
+static const char *
+worker_name(unsigned state)
+{
+	return state < WORKER_STATES ? worker_state_name((enum worker_state)state) : NULL;
+}
+
+static const char *
+pool_name(unsigned state)
+{
+	return state < POOL_STATES ? pool_state_name((enum pool_state)state) : NULL;
+}
+
+static const char *
+breaker_name(unsigned state)
+{
+	static const char *const names[] = {
+		[ROLE_BREAKER_CLOSED] = "closed",
+		[ROLE_BREAKER_OPEN] = "open",
+		[ROLE_BREAKER_HALF_OPEN] = "half-open",
+	};
+
+	return state < ROLE_BREAKER_STATES ? names[state] : NULL;
+}
+
+/* clang-format off */
+#define TABLE(name) \
+	const struct record_table state_##name##_table = RECORD_TABLE(name##_keys)
+#define KEY(type, key, member) \
+	{ RECORD_KEY(RECORD_##type, key, OF, member) }
+#define NEEDED(type, key, member) \
+	{ RECORD_KEY(RECORD_##type, key, OF, member), .required = true }
+
+#define OF struct state_head
+static const struct record_key head_keys[] = {
+	NEEDED(UNSIGNED, "format", format),
+	NEEDED(TEXT, "version", version),
+	NEEDED(TEXT, "config", config),
+	KEY(FD, "log_fd", log_fd),
+	KEY(FD, "pid_fd", pid_fd),
+	KEY(UNSIGNED, "fd_limit", fd_limit),
+	KEY(INT, "router_pid", router_pid),
+	KEY(FD, "router_channel", router_channel),
+};
+TABLE(head);
+#undef OF
+
+#define OF struct supervisor
+static const struct record_key supervisor_keys[] = {
+	NEEDED(TEXT, "config_file", config_file),
+	NEEDED(TEXT, "program", program),
+	KEY(TEXT, "pid_path", pid_path),
+	NEEDED(UNSIGNED, "next_id", next_id),
+	NEEDED(TEXT, "log", logs.log),
+	NEEDED(TEXT, "access_log", logs.access_log),
+	KEY(FD, "access_fd", logs.access_fd),
+	KEY(TEXT, "slow_log", logs.slow_log),
+	KEY(FD, "slow_fd", logs.slow.fd),
+	KEY(BOOL, "systemd_ready", systemd.ready),
+	KEY(TEXT, "systemd_note", systemd.note),
+	NEEDED(FD, "notify_fd", notify.io.fd),
+	NEEDED(CHARS, "notify_path", notify.path),
+	KEY(UNSIGNED, "router_epoch", link.epoch),
+	KEY(UNSIGNED, "tables_version", link.version),
+};
+TABLE(supervisor);
+#undef OF
+
+#define OF struct listener
+static const struct record_key listener_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "address", text),
+	NEEDED(FD, "fd", fd),
+	KEY(BOOL, "routed", routed),
+	KEY(BOOL, "inherited", inherited),
+};
+TABLE(listener);
+#undef OF
+
+#define OF struct inherited
+static const struct record_key inherited_keys[] = {
+	NEEDED(FD, "fd", fd),
+	KEY(TEXT, "name", name),
+};
+TABLE(inherited);
+#undef OF
+
+#define OF struct service
+static const struct record_key service_keys[] = {
+	NEEDED(TEXT, "name", name),
+	NEEDED(UNSIGNED, "generations", generations),
+	{ RECORD_KEY(RECORD_ENUM, "breaker", OF, breaker), .name_of = breaker_name },
+};
+TABLE(service);
+#undef OF
+
+#define OF struct pool
+static const struct record_key pool_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(UNSIGNED, "number", number),
+	{ RECORD_KEY(RECORD_ENUM, "state", OF, state), .required = true,
+	    .name_of = pool_name },
+	NEEDED(UNSIGNED, "worker_count", worker_count),
+	KEY(UNSIGNED, "target", strength.target),
+	KEY(BOOL, "was_ready", was_ready),
+	KEY(BOOL, "start_failed", start_failed),
+	KEY(UNSIGNED, "checks_failed", health.failed),
+	KEY(UNSIGNED, "unwell_ns", health.unwell_ns),
+	KEY(FD, "queue_router", queue[POOL_ROUTER_END]),
+	KEY(FD, "queue_worker", queue[POOL_WORKER_END]),
+	KEY(FD, "done_router", done[POOL_ROUTER_END]),
+	KEY(FD, "done_worker", done[POOL_WORKER_END]),
+	KEY(UNSIGNED, "uid", account.uid),
+	KEY(UNSIGNED, "gid", account.gid),
+	KEY(TEXT, "user", account.name),
+	KEY(FD, "board", board_fd),
+	KEY(UNSIGNED, "board_magic", board.layout.magic),
+	KEY(UNSIGNED, "board_protocol", board.layout.protocol),
+	KEY(UNSIGNED, "board_size", board.layout.size),
+	KEY(UNSIGNED, "board_flags", board.layout.flags),
+	KEY(UNSIGNED, "board_generation", board.layout.generation),
+	KEY(UNSIGNED, "board_worker_count", board.layout.worker_count),
+	KEY(UNSIGNED, "board_worker_off", board.layout.worker_off),
+	KEY(UNSIGNED, "board_worker_size", board.layout.worker_size),
+	KEY(UNSIGNED, "board_slot_count", board.layout.slot_count),
+	KEY(UNSIGNED, "board_slot_off", board.layout.slot_off),
+	KEY(UNSIGNED, "board_slot_size", board.layout.slot_size),
+	KEY(UNSIGNED, "board_rest_max", board.layout.rest_max),
+};
+TABLE(pool);
+#undef OF
+
+#define OF struct state_pool
+static const struct record_key pool_more_keys[] = {
+	KEY(TEXT, "config", config),
+	NEEDED(TEXT, "files", files),
+	KEY(TEXT, "groups", groups),
+	KEY(BOOL, "current", current),
+};
+TABLE(pool_more);
+#undef OF
+
+#define OF struct worker
+static const struct record_key slot_keys[] = {
+	NEEDED(UNSIGNED, "slot", slot),
+};
+TABLE(slot);
+
+static const struct record_key worker_keys[] = {
+	NEEDED(UNSIGNED, "slot", slot),
+	{ RECORD_KEY(RECORD_ENUM, "state", OF, state), .required = true,
+	    .name_of = worker_name },
+	KEY(INT, "pid", pid),
+	KEY(FD, "control", control.fd),
+	KEY(FD, "rest", rest_fd),
+	KEY(FD, "failure", failure.fd),
+	KEY(UNSIGNED, "timer_ns", timer.deadline_ns),
+	KEY(UNSIGNED, "spawned_ns", spawned_ns),
+	KEY(UNSIGNED, "ready_ns", ready_ns),
+#ifdef RECORD_TEST_NEXT /* another version, as the tests build it */
+	{ RECORD_KEY(RECORD_UNSIGNED, "deaths", OF, failures), .was = "failures" },
+#else
+	KEY(UNSIGNED, "failures", failures),
+#endif
+	KEY(UNSIGNED, "barren", barren),
+	KEY(UNSIGNED, "barren_since_ns", barren_since_ns),
+	KEY(UNSIGNED, "checks_passed", health.passed),
+	KEY(UNSIGNED, "checks_failed", health.failed),
+	KEY(UNSIGNED, "check_first", health.first_serial),
+	KEY(UNSIGNED, "check_last", health.last_serial),
+	KEY(CHARS, "check_got", health.got),
+	KEY(BOOL, "abort", health.abort),
+	KEY(UNSIGNED, "requests_max", requests_max),
+	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
+	KEY(BOOL, "timed_out", timed_out),
+	KEY(BOOL, "asked_to_leave", asked_to_leave),
+	KEY(BOOL, "leaving", leaving),
+};
+TABLE(worker);
+#undef OF
