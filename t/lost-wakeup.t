@@ -61,11 +61,20 @@ sub times_run {
 	return (split ' ', Poold::Proc::slurp("/proc/$pid/schedstat") // '0 0 0')[2];
 }
 
+# A worker that dies before it was a second old is started again with pauses:
+# those of an earlier try are older than that before the next one.
+my $whole_since = time;
+sub grow_old {
+	wait_until(sub { $poold->workers('two') == 2 }, 10);
+	wait_until(sub { time - $whole_since > 1.2 }, 2);
+}
+
 # Sends a request such that the wake-up goes to a worker that gets a signal
 # before it runs.  Returns that worker, the client and the time of the request;
 # or nothing, when the worker was quicker or the other was woken.
 sub lose_wakeup {
 	my ($signal) = @_;
+	grow_old() if $signal eq 'KILL';
 	my ($victim) = $poold->turns('two', '/two', 2);
 	$poold->rest('two');
 	starve($victim) or return;
@@ -83,12 +92,13 @@ sub lose_wakeup {
 	end_spinners();
 	$client->response;
 	wait_until(sub { $poold->workers('two') == 2 });
+	$whole_since = time;
 	return;
 }
 
 for my $signal (qw(STOP KILL)) {
 	my ($victim, $client, $start);
-	for my $try (1 .. 20) {
+	for my $try (1 .. ($signal eq 'KILL' ? 8 : 20)) {
 		($victim, $client, $start) = lose_wakeup($signal) and last;
 	}
 	SKIP: {
