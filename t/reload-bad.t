@@ -104,6 +104,16 @@ start_timeout = 300ms
 INI
     qr/\bnew\b.*(?:ready|start_timeout)/);
 
+# What the router knows of a service is not changed before it commits, either.
+refused('smaller limits beside an error', ($good =~ s/workers = 2/workers = 2\nmax_body = 4/r) . <<'INI',
+[service new]
+route = /new
+command = @bin@/notready
+start_timeout = 300ms
+INI
+    qr/\bnew\b.*(?:ready|start_timeout)/);
+is($poold->post('/a', 'x' x 100)->status, 200, '... and the old limits hold');
+
 is($poold->router, $router, 'the router is the same');
 is($idle->get('/a')->status, 200, 'a connection from before lives');
 

@@ -157,7 +157,7 @@ prefetch(const struct generation *generation)
 bool
 generation_has_room(const struct generation *generation)
 {
-	uint32_t limit = generation->ready * generation->service->settings.concurrency;
+	uint32_t limit = generation->ready * generation->settings.concurrency;
 
 	if (generation->sending_over || generation->ready == 0 ||
 	    generation->free_count == 0)
@@ -510,7 +510,7 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	}
 	close(fds[2]);
 	generation->service = service_get(router, role->service);
-	generation->service->settings = role->settings;
+	generation->settings = role->settings;
 	alloc_tables(generation);
 	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	TAILQ_INSERT_TAIL(&router->generations, generation, entry);

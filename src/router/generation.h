@@ -32,6 +32,7 @@ struct generation {
 	struct router *router;
 	struct service *service;
 	uint32_t id;
+	struct service_settings settings; /* the service's while this one serves */
 	int queue_fd;
 	struct loop_io done;
 	struct lease_board board;

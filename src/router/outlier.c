@@ -25,7 +25,7 @@ void
 outlier_note(struct generation *generation, const struct request *request,
     const struct lease_done *done, pid_t sender)
 {
-	uint32_t limit = generation->service->settings.outlier_failures;
+	uint32_t limit = generation->settings.outlier_failures;
 	struct role_outlier role = { .type = ROLE_OUTLIER,
 		.generation = generation->id,
 		.pid = sender };

@@ -286,6 +286,7 @@ void
 service_switch(struct service *service, struct generation *generation)
 {
 	service->generation = generation;
+	service->settings = generation->settings;
 	guard_reset(service);
 	service_pump(service);
 	/* what waits is this one's to care for now */

@@ -28,10 +28,10 @@ struct service {
 	struct generation *sharer;     /* what that has no room for; NULL: none */
 	struct requests fifo;
 	uint32_t queued;
-	struct service_settings settings;
-	struct loop_timer load_timer; /* when the queue is told next */
-	uint32_t load_told;	      /* its length when it was told last */
-	struct breaker breaker;	      /* see guard.h */
+	struct service_settings settings; /* its generation's */
+	struct loop_timer load_timer;	  /* when the queue is told next */
+	uint32_t load_told;		  /* its length when it was told last */
+	struct breaker breaker;		  /* see guard.h */
 	struct loop_timer breaker_timer;
 	bool routed; /* some route leads here */
 };
