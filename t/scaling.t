@@ -197,6 +197,10 @@ refused(sub { s/workers = 2/workers = 2\nworkers_max = 4/ },
     qr/poold.ini:\d+: \[service steady\]: workers_max has no meaning without scaling/,
     'workers_max without scaling is refused');
 
+refused(sub { s/(\[service ondemand\]\n)/$1queue_limit = 0\n/ },
+    qr/poold.ini:\d+: \[service ondemand\]: with queue_limit 0 no request could wait/,
+    'a service on demand where nobody may wait is refused');
+
 # --- the examples ---
 for my $mode (qw(static dynamic ondemand)) {
 	my $example = Poold::Proc::slurp(Poold::Test::srcdir() . "/conf/scaling/$mode.ini");

@@ -131,6 +131,7 @@ struct service_settings {
 	uint64_t max_body;	/* bytes */
 	uint32_t retries;
 	uint32_t tell_load; /* the number of workers follows the queue: ROLE_LOAD */
+	uint32_t on_demand; /* without a worker, a request that waits starts one */
 	struct breaker_settings breaker;
 	uint32_t outlier_failures; /* 5xx in a row; 0: any */
 };

@@ -85,12 +85,20 @@ services_free(struct router *router)
 	}
 }
 
+/* Whether some worker is ready, or will be as soon as a request waits. */
+static bool
+has_workers(const struct generation *generation)
+{
+	return generation->ready > 0 ||
+	    (generation->settings.on_demand && generation->trouble.start_ns == 0);
+}
+
 bool
 service_is_available(const struct service *service)
 {
 	const struct generation *generation = service->generation;
 
-	if (generation == NULL || generation->ready == 0 || generation->sending_over ||
+	if (generation == NULL || !has_workers(generation) || generation->sending_over ||
 	    service_breaker_refuses(service))
 		return false;
 	return service->queued < service->settings.queue_limit ||

@@ -81,6 +81,12 @@ config_service_find(const struct config *config, const char *name)
 	return NULL;
 }
 
+bool
+config_starts_on_demand(const struct config_service *service)
+{
+	return service->scaling == CONFIG_SCALING_ONDEMAND && service->workers_min == 0;
+}
+
 /*
  * The path of an included file or a pattern for it: beside the including file,
  * named as the user named that one.  The caller frees it.

@@ -320,6 +320,9 @@ bool config_router_account(const struct config *config, struct config_account *o
 struct config_listen *config_listen_find(const struct config *config, const char *name);
 struct config_service *config_service_find(const struct config *config, const char *name);
 
+/* Whether the service may have no worker until a request waits for one. */
+bool config_starts_on_demand(const struct config_service *service);
+
 /* What inherit_as may name; NULL at its end. */
 #define CONFIG_INHERIT_SYSTEMD	      "systemd"
 #define CONFIG_INHERIT_SERVER_STARTER "server-starter"

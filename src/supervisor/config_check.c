@@ -403,6 +403,11 @@ scaling_check(const struct config_service *service, struct config_errors *errors
 		    "[service %s]: workers_min %lld is more than workers_max %lld",
 		    service->name, (long long)service->workers_min,
 		    (long long)service->workers_max);
+	else if (config_starts_on_demand(service) && service->queue_limit == 0)
+		config_error_add(errors, service_origin(service, "queue_limit"),
+		    "[service %s]: with queue_limit 0 no request could wait for the "
+		    "first worker of scaling = ondemand",
+		    service->name);
 }
 
 static void

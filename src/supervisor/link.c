@@ -129,6 +129,7 @@ settings_of(const struct config_service *config)
 		.max_body = (uint64_t)config->max_body,
 		.retries = (uint32_t)config->retries,
 		.tell_load = config->scaling != CONFIG_SCALING_STATIC,
+		.on_demand = config_starts_on_demand(config),
 		.breaker = breaker_of(config),
 		.outlier_failures = (uint32_t)config->outlier_failures,
 	};

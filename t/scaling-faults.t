@@ -1,0 +1,74 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: ISC
+# Pools that follow the load, while other things happen to them.
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Poold::Test;
+use Poold::Proc qw(alive signal_to);
+use Time::HiRes qw(time);
+
+my $ini = <<'INI';
+[listen main]
+address = 127.0.0.1:@port@
+
+[service stable]
+route = /api weight=90
+command = @bin@/echo
+workers = 1
+
+[service canary]
+route = /api weight=10
+command = @bin@/echo
+scaling = ondemand
+workers_max = 2
+idle_timeout = 300ms
+
+[service broken]
+route = /broken
+command = @bin@/broken
+scaling = ondemand
+workers_max = 2
+idle_timeout = 500ms
+
+[service idle]
+route = /idle
+command = @bin@/echo
+scaling = dynamic
+workers = 1
+workers_max = 6
+workers_spare = 0
+idle_timeout = 500ms
+queue_timeout = 20s
+
+[service busy]
+route = /busy
+command = @bin@/echo
+scaling = dynamic
+workers = 1
+workers_max = 6
+workers_spare = 0
+idle_timeout = 60s
+env.VERSION = 1
+INI
+my $poold = new_poold($ini);
+
+# Replaces the program of a service.
+sub install {
+	my ($service, $from) = @_;
+	unlink "$poold->{bin}/$service";
+	Poold::Test::copy_program(program($from), "$poold->{bin}/$service");
+}
+install('broken', 'crash');
+$poold->start;
+sub count { return scalar $poold->workers($_[0]) }
+
+# --- shared routes ---
+{
+	is(count('canary'), 0, 'a service on demand that shares a route has no worker');
+	my $client = $poold->client;
+	my $by = tally(map { $client->get('/api')->json->{service} } 1 .. 20);
+	is($by->{canary} // 0, 2, '... and gets its share all the same');
+	eventually { count('canary') == 0 } 10, '... and goes back to none';
+}
+
+finish;
