@@ -71,4 +71,19 @@ sub count { return scalar $poold->workers($_[0]) }
 	eventually { count('canary') == 0 } 10, '... and goes back to none';
 }
 
+# --- a crash loop ---
+{
+	my $status = 0;
+	eventually { $status = $poold->get('/broken')->status; $status == 503 } 30,
+	    'a service on demand whose workers die at once is refused';
+	ok($poold->wait_log(qr/service broken: the circuit breaker is open: no worker is ready/),
+	    '... by its circuit breaker');
+	# long enough to forget the requests that waited
+	wait_until(sub { $poold->log_text =~ /service broken: 0 workers wanted/ }, 2);
+	install('broken', 'echo');
+	eventually { $poold->get('/broken')->status == 200 } 30,
+	    '... and is used again when its program is mended, though nobody waits';
+	eventually { count('broken') == 0 } 10, '... and then goes back to none';
+}
+
 finish;

@@ -49,6 +49,7 @@ struct pool {
 	bool was_ready;		   /* as many as there should be, some time */
 	bool start_failed;	   /* a worker did not become ready before that */
 	bool sharing;		   /* see pool_share */
+	bool in_trouble;	   /* since a trouble_tell, until a READY */
 	bool held;		   /* not to be freed while its workers are walked */
 };
 TAILQ_HEAD(pools, pool);

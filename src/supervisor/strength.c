@@ -211,6 +211,10 @@ scale_to_load(struct pool *pool, uint64_t now_ns)
 	if (load.queued > 0 || load.busy + strength->limits.spare > was)
 		load.pressure = load_memory_is_short();
 	strength->target = scale_step(&strength->scale, &strength->limits, &load);
+	/* no request gets past a breaker that waits for a worker: one must be
+	 * tried for it, also where nobody asks for any */
+	if (strength->target == 0 && pool->in_trouble)
+		strength->target = 1;
 	if (strength->target != was)
 		log_info("service %s: %u worker%s wanted instead of %u (%u busy, %u "
 			 "requests waiting)",

@@ -37,6 +37,9 @@ trouble_note_end(struct worker *worker, bool young)
 
 	if (!pool_is_leased(worker->pool))
 		return;
+	/* that it was not needed is no fault of its own */
+	if (worker->asked_to_leave && worker->killed_for == NULL)
+		return;
 	if (!young || has_answered(worker))
 		worker->barren = 0;
 	else if (!worker->timed_out)
@@ -105,6 +108,7 @@ trouble_tell(struct pool *pool)
 	if (role.failures == 0)
 		return;
 	role.start_ns = next_start_ns(pool);
+	pool->in_trouble = true;
 	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
 }
 

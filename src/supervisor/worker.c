@@ -357,6 +357,7 @@ do_go(struct worker *worker)
 		msg_send(worker->control.fd, &signal, sizeof(signal), MSG_DONTWAIT);
 		tell_router(worker, ROLE_READY);
 	}
+	worker->pool->in_trouble = false;
 	recycle_begin(worker);
 	health_running(worker);
 	pool_worker_ready(worker->pool);
