@@ -86,4 +86,19 @@ sub count { return scalar $poold->workers($_[0]) }
 	eventually { count('broken') == 0 } 10, '... and then goes back to none';
 }
 
+# --- the router dies ---
+{
+	my @clients = map { $poold->client } 1 .. 30;
+	$_->request('GET', '/idle?sleep_ms=600') for @clients;
+	eventually { count('idle') > 1 } 5, 'a pool grows for those that wait';
+	my $router = $poold->router;
+	signal_to 'KILL', $router;
+	eventually { my $now = $poold->router; $now && $now != $router } 5,
+	    '... while its router dies';
+	undef @clients;
+	eventually { count('idle') == 1 } 20,
+	    '... and shrinks, since nobody waits at the new one';
+	is($poold->get('/idle')->status, 200, '... and serves');
+}
+
 finish;

@@ -271,8 +271,11 @@ send_everything(struct link *link)
 	send_start(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
-			if (pool_is_leased(pool))
+			if (pool_is_leased(pool)) {
+				/* what waited at the old one is gone */
+				strength_forget_queue(pool);
 				send_pool(link, pool);
+			}
 	link_commit(link);
 	/* late, so that the first request finds its route */
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
@@ -335,7 +338,9 @@ on_load(struct link *link, const struct role_load *role)
 	struct pool *pool = service_find_pool(&link->supervisor->services,
 	    role->generation);
 
-	if (pool != NULL)
+	/* the queue is the service's: of two generations, who serves has it */
+	if (pool != NULL &&
+	    (pool->service->current == NULL || pool->service->current == pool))
 		strength_report(pool, role->queued);
 }
 

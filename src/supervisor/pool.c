@@ -340,6 +340,7 @@ pool_event(struct pool *pool, enum pool_event event)
 	case POOL_DO_YIELD:
 		if (pool->service->current == pool)
 			pool->service->current = NULL;
+		strength_forget_queue(pool);
 		break;
 	case POOL_DO_RETIRE:
 		if (pool->service->current == pool)

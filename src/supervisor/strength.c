@@ -285,6 +285,12 @@ strength_report(struct pool *pool, uint32_t queued)
 		look(pool);
 }
 
+void
+strength_forget_queue(struct pool *pool)
+{
+	pool->strength.queued = 0;
+}
+
 /* --- begin and end ----------------------------------------------------- */
 
 static struct scale_limits

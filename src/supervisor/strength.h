@@ -60,5 +60,7 @@ void strength_review(struct pool *pool);
 void strength_cap(struct pool *pool, uint32_t cap);
 /* The router says how many requests wait in its queue. */
 void strength_report(struct pool *pool, uint32_t queued);
+/* What waited is gone, or another generation's.  The next look acts on it. */
+void strength_forget_queue(struct pool *pool);
 
 #endif
