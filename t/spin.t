@@ -186,4 +186,52 @@ calm('an answer to a body that goes on and on', 400, sub {
 	return $slow;
 });
 
+# --- the supervisor ----------------------------------------------------
+
+# Pools that follow the load are looked at ten times a second, all of them at
+# the same times.
+{
+	my $ini = "[listen main]\naddress = 127.0.0.1:\@port\@\n";
+	$ini .= <<"INI" for 1 .. 20;
+[service s$_]
+route = /$_
+command = \@bin\@/echo
+scaling = dynamic
+workers = 1
+workers_max = 4
+workers_spare = 0
+INI
+	my $poold = poold($ini);
+	my ($slept, $start) = (sleeps($poold->pid), time);
+	sleep 1;
+	my $waits = (sleeps($poold->pid) - $slept) / (time - $start);
+	note(sprintf '%.0f wake-ups a second', $waits);
+	cmp_ok($waits, '<', 60, '20 dynamic pools at rest wake the supervisor as often as one');
+	$poold->stop;
+}
+
+# A client waits in the accept queue, but spawn_rate allows no worker yet.
+{
+	my $poold = poold(<<'INI');
+[listen own]
+address = 127.0.0.1:@port@
+
+[service own]
+listen = own
+mode = inherit
+command = @bin@/echo
+scaling = ondemand
+workers_max = 1
+spawn_rate = 1
+idle_timeout = 100ms
+INI
+	is($poold->get('/')->status, 200, 'a knock starts a worker on demand');
+	ok(Poold::Test::wait_until(sub { !$poold->workers('own') }, 5), '... which goes');
+	my ($used, $start) = (cpu($poold->pid), time);
+	is($poold->get('/')->status, 200, '... the next one has to wait for spawn_rate');
+	my $took = time - $start;
+	cmp_ok(cpu($poold->pid) - $used, '<', 0.1 + $took / 4,
+	    sprintf '... %.2f s in which the supervisor sleeps', $took);
+}
+
 finish();

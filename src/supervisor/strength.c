@@ -233,6 +233,13 @@ is_asleep(const struct pool *pool)
 	return pool->strength.target == 0 && pool->strength.queued == 0;
 }
 
+/* All pools at the same times, for one wake-up. */
+static uint64_t
+next_look_ns(uint64_t now_ns)
+{
+	return (now_ns / LOOK_NS + 1) * LOOK_NS;
+}
+
 static void
 arm(struct pool *pool, uint64_t now_ns)
 {
@@ -240,13 +247,17 @@ arm(struct pool *pool, uint64_t now_ns)
 
 	if (is_scaled(pool) && is_asleep(pool)) {
 		loop_timer_clear(loop, &pool->strength.timer);
-		if (!pool_is_leased(pool) && pool->state == POOL_SERVING)
-			knocks_begin(pool);
-		if (pool_is_leased(pool) || pool->state == POOL_SERVING)
+		if (pool_is_leased(pool))
 			return;
+		/* whoever knocks and may not be answered yet (spawn_rate) would
+		 * wake us without end */
+		if (pool->state == POOL_SERVING && load_queued(pool) == 0) {
+			knocks_begin(pool);
+			return;
+		}
 	}
 	if (is_scaled(pool) || recycle_is_wanted(pool))
-		loop_timer_set(loop, &pool->strength.timer, now_ns + LOOK_NS);
+		loop_timer_set(loop, &pool->strength.timer, next_look_ns(now_ns));
 }
 
 static void
