@@ -101,4 +101,18 @@ sub count { return scalar $poold->workers($_[0]) }
 	is($poold->get('/idle')->status, 200, '... and serves');
 }
 
+# --- a reload under load ---
+{
+	my @load = map { load($poold, target => '/busy?sleep_ms=20', rate => 1000) } 1 .. 12;
+	eventually { count('busy') == 6 } 10, 'a pool has grown with its load';
+	my %old = map { $_ => 1 } $poold->workers('busy');
+	$ini =~ s/VERSION = 1/VERSION = 2/;
+	$poold->write_config($ini);
+	like($poold->reload, qr/reload done/, '... and is reloaded');
+	like($poold->log_text, qr/service busy: generation 2 is ready \(6 workers\)/,
+	    '... by a generation of as many workers');
+	is("@{ $_->stop->{failures} }", '', '... and no request fails') for $load[0];
+	$_->stop for @load[1 .. $#load];
+}
+
 finish;

@@ -140,7 +140,7 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
-	strength_init(pool, service->current != NULL);
+	strength_init(pool, service->current);
 	health_init(&pool->health, pool, NULL);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
 	return pool;

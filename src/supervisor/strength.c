@@ -320,8 +320,24 @@ limits_of(const struct config_service *config)
 	return limits;
 }
 
+/* How many to begin with.  What the load made of an older generation its
+ * successor needs, too: it takes over all of it at once. */
+static uint32_t
+first_target(const struct config_service *config, const struct pool *older)
+{
+	uint32_t first = (uint32_t)config->workers;
+
+	if (config->scaling == CONFIG_SCALING_STATIC)
+		return first;
+	if (config->scaling == CONFIG_SCALING_ONDEMAND)
+		first = older != NULL ? 1 : 0;
+	if (older != NULL && is_scaled(older) && older->strength.target > first)
+		return older->strength.target;
+	return first;
+}
+
 void
-strength_init(struct pool *pool, bool trial)
+strength_init(struct pool *pool, const struct pool *older)
 {
 	const struct config_service *config = pool->config;
 	struct strength *strength = &pool->strength;
@@ -329,18 +345,16 @@ strength_init(struct pool *pool, bool trial)
 
 	strength->timer.fn = on_timer;
 	strength->timer.owner = pool;
-	strength->target = (uint32_t)config->workers;
-	strength->cap = trial ? rollout_first_batch(config) : STRENGTH_NO_CAP;
+	strength->cap = older != NULL ? rollout_first_batch(config) : STRENGTH_NO_CAP;
+	strength->target = first_target(config, older);
 	if (is_scaled(pool)) {
 		strength->limits = limits_of(config);
-		if (config->scaling == CONFIG_SCALING_ONDEMAND)
-			strength->target = trial ? 1 : 0;
 		scale_init(&strength->scale, &strength->limits, strength->target, now_ns);
 		strength->target = strength->scale.target;
 	}
 	if (is_scaled(pool) || recycle_is_wanted(pool))
 		loop_timer_set(&pool->supervisor->loop, &strength->timer,
-		    now_ns + LOOK_NS);
+		    next_look_ns(now_ns));
 }
 
 void

@@ -39,9 +39,10 @@ struct strength {
  * and some whose successors are starting. */
 uint32_t strength_slots(const struct config_service *config);
 
-/* trial: there is an older generation.  It begins with at least one worker, to
- * see that it can be started, and with its first batch (rollout.h). */
-void strength_init(struct pool *pool, bool trial);
+/* older: the generation that it takes over from; NULL: none.  With one, it begins
+ * with at least one worker, to see that it can be started, with as many as the
+ * load has made of the older one, and with its first batch (rollout.h). */
+void strength_init(struct pool *pool, const struct pool *older);
 /* After strength_init: a pool that an earlier version of poold left, with what it
  * wanted; what it knew of the load is learnt anew. */
 void strength_restore(struct pool *pool, uint32_t target);
