@@ -44,7 +44,7 @@ enum lease_type {
 };
 
 /* Limits of the contract. */
-#define LEASE_WORKERS_MAX 1024	      /* worker slots of a generation */
+#define LEASE_WORKERS_MAX 1280	      /* worker slots of a generation */
 #define LEASE_SLOTS_MAX	  65536	      /* lease slots of a generation */
 #define LEASE_FIELDS_MAX  100	      /* header fields of a request */
 #define LEASE_HEAD_MAX	  (32 * 1024) /* bytes of a head */

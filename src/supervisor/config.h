@@ -323,6 +323,9 @@ struct config_service *config_service_find(const struct config *config, const ch
 /* Whether the service may have no worker until a request waits for one. */
 bool config_starts_on_demand(const struct config_service *service);
 
+/* The most workers that a service may have. */
+#define CONFIG_WORKERS_MAX 1024
+
 /* What inherit_as may name; NULL at its end. */
 #define CONFIG_INHERIT_SYSTEMD	      "systemd"
 #define CONFIG_INHERIT_SERVER_STARTER "server-starter"

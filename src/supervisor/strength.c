@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/strength.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "supervisor/supervisor.h"
 
 #define LOOK_NS (100 * MS_NS)
+/* Of a pool of so many workers: one in eight may have a successor. */
+#define SLOTS(workers) ((workers) + 1 + (workers) / 8)
 
 static bool
 is_scaled(const struct pool *pool)
@@ -40,9 +43,10 @@ strength_slots(const struct config_service *config)
 {
 	int64_t most = config->scaling == CONFIG_SCALING_STATIC ? config->workers :
 								  config->workers_max;
-	int64_t slots = most + 1 + most / 8;
 
-	return slots < LEASE_WORKERS_MAX ? (uint32_t)slots : LEASE_WORKERS_MAX;
+	static_assert(SLOTS(CONFIG_WORKERS_MAX) <= LEASE_WORKERS_MAX,
+	    "the largest pool has room for successors, too");
+	return (uint32_t)SLOTS(most);
 }
 
 /* The slots as staff.c sees them; the caller frees them. */
