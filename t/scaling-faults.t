@@ -11,12 +11,17 @@ my $ini = <<'INI';
 [listen main]
 address = 127.0.0.1:@port@
 
+[listen own]
+address = 127.0.0.1:@port2@
+
 [service stable]
+listen = main
 route = /api weight=90
 command = @bin@/echo
 workers = 1
 
 [service canary]
+listen = main
 route = /api weight=10
 command = @bin@/echo
 scaling = ondemand
@@ -24,6 +29,7 @@ workers_max = 2
 idle_timeout = 300ms
 
 [service broken]
+listen = main
 route = /broken
 command = @bin@/broken
 scaling = ondemand
@@ -31,6 +37,7 @@ workers_max = 2
 idle_timeout = 500ms
 
 [service idle]
+listen = main
 route = /idle
 command = @bin@/echo
 scaling = dynamic
@@ -40,7 +47,27 @@ workers_spare = 0
 idle_timeout = 500ms
 queue_timeout = 20s
 
+[service slow]
+listen = main
+route = /slow
+command = @conf@/late
+scaling = ondemand
+workers_max = 2
+idle_timeout = 100ms
+env.VERSION = 1
+
+[service checked]
+listen = own
+mode = inherit
+command = @bin@/echo
+scaling = ondemand
+workers_max = 2
+idle_timeout = 700ms
+health_check = /
+health_interval = 100ms
+
 [service busy]
+listen = main
 route = /busy
 command = @bin@/echo
 scaling = dynamic
@@ -59,6 +86,8 @@ sub install {
 	Poold::Test::copy_program(program($from), "$poold->{bin}/$service");
 }
 install('broken', 'crash');
+# A program that takes longer to start than idle_timeout.
+chmod 0755, $poold->write_file('late', "#!/bin/sh\nsleep 0.5\nexec \@bin\@/echo\n");
 $poold->start;
 sub count { return scalar $poold->workers($_[0]) }
 
@@ -106,13 +135,31 @@ sub count { return scalar $poold->workers($_[0]) }
 	my @load = map { load($poold, target => '/busy?sleep_ms=20', rate => 1000) } 1 .. 12;
 	eventually { count('busy') == 6 } 10, 'a pool has grown with its load';
 	my %old = map { $_ => 1 } $poold->workers('busy');
-	$ini =~ s/VERSION = 1/VERSION = 2/;
+	$ini =~ s/(\[service busy\][^[]*VERSION) = 1/$1 = 2/;
 	$poold->write_config($ini);
 	like($poold->reload, qr/reload done/, '... and is reloaded');
 	like($poold->log_text, qr/service busy: generation 2 is ready \(6 workers\)/,
 	    '... by a generation of as many workers');
 	is("@{ $_->stop->{failures} }", '', '... and no request fails') for $load[0];
 	$_->stop for @load[1 .. $#load];
+}
+
+# --- a reload of one that takes longer to start than idle_timeout ---
+{
+	$ini =~ s/(\[service slow\][^[]*VERSION) = 1/$1 = 2/;
+	$poold->write_config($ini);
+	like($poold->reload(10), qr/reload done/,
+	    'a pool on demand does not go before its reload is through');
+	is($poold->get('/slow')->status, 200, '... and serves');
+}
+
+# --- health checks ---
+{
+	my $client = Poold::Client->new(port => $poold->port(2));
+	is($client->get('/')->status, 200, 'a pool on demand with health checks serves');
+	$client->close;
+	eventually { count('checked') == 0 } 10, '... and goes to none all the same';
+	ok(!wait_until(sub { count('checked') }, 0.5), '... and stays there');
 }
 
 finish;

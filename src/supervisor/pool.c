@@ -333,6 +333,7 @@ pool_event(struct pool *pool, enum pool_event event)
 		break;
 	case POOL_DO_SERVE:
 		pool->service->current = pool;
+		strength_serve(pool);
 		/* the router tells of others; for this one it has no breaker */
 		if (!pool_is_leased(pool))
 			pool->service->breaker = ROLE_BREAKER_CLOSED;

@@ -215,6 +215,9 @@ scale_to_load(struct pool *pool, uint64_t now_ns)
 	if (load.queued > 0 || load.busy + strength->limits.spare > was)
 		load.pressure = load_memory_is_short();
 	strength->target = scale_step(&strength->scale, &strength->limits, &load);
+	/* another serves, and may yet fail: all of these would be needed then */
+	if (pool->state == POOL_STANDBY && strength->target < was)
+		strength->target = was;
 	/* no request gets past a breaker that waits for a worker: one must be
 	 * tried for it, also where nobody asks for any */
 	if (strength->target == 0 && pool->in_trouble)
@@ -272,7 +275,8 @@ look(struct pool *pool)
 	if (!pool_wants_workers(pool))
 		return;
 	pool->strength.looked_ns = now_ns;
-	if (is_scaled(pool))
+	/* before it serves, it has no load to say how many it needs */
+	if (is_scaled(pool) && pool->state != POOL_STARTING)
 		scale_to_load(pool, now_ns);
 	recycle_look(pool, now_ns);
 	arm(pool, now_ns);
@@ -341,6 +345,17 @@ first_target(const struct config_service *config, const struct pool *older)
 }
 
 void
+strength_serve(struct pool *pool)
+{
+	struct strength *strength = &pool->strength;
+
+	if (!is_scaled(pool))
+		return;
+	scale_init(&strength->scale, &strength->limits, strength->target, util_now_ns());
+	strength->target = strength->scale.target;
+}
+
+void
 strength_init(struct pool *pool, const struct pool *older)
 {
 	const struct config_service *config = pool->config;
@@ -351,11 +366,8 @@ strength_init(struct pool *pool, const struct pool *older)
 	strength->timer.owner = pool;
 	strength->cap = older != NULL ? rollout_first_batch(config) : STRENGTH_NO_CAP;
 	strength->target = first_target(config, older);
-	if (is_scaled(pool)) {
-		strength->limits = limits_of(config);
-		scale_init(&strength->scale, &strength->limits, strength->target, now_ns);
-		strength->target = strength->scale.target;
-	}
+	strength->limits = limits_of(config);
+	strength_serve(pool);
 	if (is_scaled(pool) || recycle_is_wanted(pool))
 		loop_timer_set(&pool->supervisor->loop, &strength->timer,
 		    next_look_ns(now_ns));

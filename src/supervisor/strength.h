@@ -46,6 +46,8 @@ void strength_init(struct pool *pool, const struct pool *older);
 /* After strength_init: a pool that an earlier version of poold left, with what it
  * wanted; what it knew of the load is learnt anew. */
 void strength_restore(struct pool *pool, uint32_t target);
+/* It gets the load from now on: its workers may leave idle_timeout after this. */
+void strength_serve(struct pool *pool);
 /* No more looks; before the pool is freed, or when it retires. */
 void strength_end(struct pool *pool);
 
