@@ -234,4 +234,30 @@ INI
 	    sprintf '... %.2f s in which the supervisor sleeps', $took);
 }
 
+# An old generation stands by, and its health checks rest.
+{
+	my $ini = <<'INI';
+[listen own]
+address = 127.0.0.1:@port@
+
+[service own]
+listen = own
+mode = inherit
+command = @bin@/echo
+workers = 1
+health_check = /
+health_interval = 100ms
+reload_grace = 2s
+env.VERSION = 1
+INI
+	my $poold = poold($ini);
+	$ini =~ s/VERSION = 1/VERSION = 2/;
+	$poold->write_config($ini);
+	my ($used, $start) = (cpu($poold->pid), time);
+	like($poold->reload, qr/reload done/, 'a service with health checks is reloaded');
+	my $took = time - $start;
+	cmp_ok(cpu($poold->pid) - $used, '<', 0.1 + $took / 4,
+	    sprintf '... and %.2f s on probation cost no processor', $took);
+}
+
 finish();

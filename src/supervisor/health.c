@@ -228,14 +228,27 @@ after_service(struct health *health, enum check_verdict verdict)
 	set_next_look(health);
 }
 
+static bool
+has_workers(const struct pool *pool)
+{
+	struct strength_count count = strength_count(pool);
+
+	return count.going + count.outgoing > 0;
+}
+
 static void
 look_at_service(struct health *health)
 {
+	const struct pool *pool = health->pool;
+	uint64_t now_ns = util_now_ns();
+
 	if (health->unwell_ns != 0)
 		recycle_next(health);
-	/* other generations answer at the same address */
-	if (health->pool->state == POOL_SERVING &&
-	    util_now_ns() >= health->began_ns + interval_ns(health))
+	/* other generations answer at the same address; and where nobody is, a
+	 * check would have one started */
+	if (pool->state != POOL_SERVING || !has_workers(pool))
+		set_timer(health, now_ns + interval_ns(health));
+	else if (now_ns >= health->began_ns + interval_ns(health))
 		begin_check(health);
 	else
 		set_next_look(health);
@@ -363,6 +376,12 @@ health_explain(const struct worker *worker)
 	if (worker->health.got[0] == '\0')
 		return util_strdup("");
 	return util_asprintf(": its last health check got %s", worker->health.got);
+}
+
+bool
+health_is_connected(const struct health *health)
+{
+	return health->check.io.fd != -1;
 }
 
 void

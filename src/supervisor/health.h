@@ -47,6 +47,9 @@ void health_running(struct worker *worker);
 /* All workers of a pool are ready. */
 void health_serving(struct pool *pool);
 
+/* Whether a check has a connection to the service. */
+bool health_is_connected(const struct health *health);
+
 /* DONE came on the control descriptor.  False: for a CHECK that never was. */
 bool health_done(struct worker *worker, const struct lease_done *done);
 /* WATCHDOG=1 and WATCHDOG=trigger. */

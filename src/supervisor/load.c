@@ -176,7 +176,8 @@ load_queued(struct pool *pool)
 	count = environment_listen_fds(pool, fds);
 	for (int i = 0; i < count; i++)
 		queued += accept_queue(fds[i]);
-	return queued;
+	/* a check is no client */
+	return queued > 0 && health_is_connected(&pool->health) ? queued - 1 : queued;
 }
 
 /* --- memory ------------------------------------------------------------ */
