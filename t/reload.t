@@ -180,4 +180,38 @@ is($poold->router, $router, '... since the router does');
 	is(scalar($poold->workers('a')), 2, '... replaced by as many');
 }
 
+# A new worker that dies while those of another service are waited for.
+{
+	my $ini = <<'INI';
+[listen main]
+address = 127.0.0.1:@port@
+
+[service quick]
+route = /quick
+command = @bin@/echo
+workers = 1
+env.VERSION = 1
+
+[service late]
+route = /late
+command = @conf@/late
+workers = 1
+env.VERSION = 1
+INI
+	my $two = new_poold($ini);
+	chmod 0755, $two->write_file('late', "#!/bin/sh\nsleep 1\nexec \@bin\@/echo\n");
+	$two->start;
+	my %old = map { $_ => 1 } $two->workers('quick');
+	$ini =~ s/VERSION = 1/VERSION = 2/g;
+	$two->write_config($ini);
+	$two->mark;
+	$two->signal('HUP');
+	my $late = wait_until(sub {
+		Poold::Proc::signal_to('KILL', grep { !$old{$_} } $two->workers('quick'));
+		$two->log_text($two->{log_mark}) =~ /service late: generation 2 is ready/;
+	}, 10);
+	ok($late, 'a new worker dies again and again while another service starts');
+	ok($two->wait_log(qr/reload done/, 20), '... and the reload ends when its successor is ready');
+}
+
 finish();

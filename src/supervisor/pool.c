@@ -210,8 +210,9 @@ pool_worker_ready(struct pool *pool)
 		log_info("service %s: generation %u is ready (%u worker%s)",
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
 		health_serving(pool);
-		reload_pool_ready(pool->supervisor);
 	}
+	/* also for the successor of one that died while others were waited for */
+	reload_pool_ready(pool->supervisor);
 	systemd_pool_settled(pool->supervisor);
 	/* those that it succeeds may leave, or more may come */
 	reload_pool_progress(pool->supervisor, pool);
