@@ -134,6 +134,16 @@ after_first(struct health *health, enum check_verdict verdict)
 		set_timer(health, util_now_ns() + pause_ns);
 }
 
+/* What makes all workers fail may lie elsewhere, in a database perhaps: the last
+ * one goes on until a successor has passed its checks. */
+static bool
+is_last(const struct worker *worker)
+{
+	struct staff_count count = strength_count(worker->pool);
+
+	return worker->state == WORKER_RUNNING && count.going == 1 && count.outgoing == 0;
+}
+
 static void
 after_running(struct health *health, enum check_verdict verdict)
 {
@@ -150,7 +160,7 @@ after_running(struct health *health, enum check_verdict verdict)
 		 "last one got %s",
 	    health->pool->service->name, worker->slot, (int)worker->pid, health->failed,
 	    health->failed == 1 ? "" : "s", health->got);
-	worker_event(worker, WORKER_ON_SICK);
+	worker_event(worker, is_last(worker) ? WORKER_ON_RECYCLE : WORKER_ON_SICK);
 }
 
 static void
@@ -231,7 +241,7 @@ after_service(struct health *health, enum check_verdict verdict)
 static bool
 has_workers(const struct pool *pool)
 {
-	struct strength_count count = strength_count(pool);
+	struct staff_count count = strength_count(pool);
 
 	return count.going + count.outgoing > 0;
 }
