@@ -53,21 +53,18 @@ set_idle(struct connection *connection, bool idle)
 }
 
 /*
- * A worker shares the socket with us, and may have set options on it that the
- * next one would suffer from: the head would be looked for in the wrong place
- * or never, the response be held back.  Not known here, and asking costs as
- * much as setting.
+ * A worker shares the socket with us, and may have set options on it that hide
+ * the next head: it would be looked for in the wrong place or never.  Not known
+ * here, and asking costs as much as setting.
  */
 static void
 undo_options(struct connection *connection)
 {
-	static const int one = 1, off = 0, none = -1;
+	static const int one = 1, none = -1;
 	int fd = connection->io.fd;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
-	if (!connection->is_unix)
-		setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
 }
 
 /* Closing must not wait for a client because a worker asked for it. */
@@ -200,6 +197,15 @@ connection_consume(struct connection *connection, uint32_t len)
 }
 
 void
+connection_uncork(struct connection *connection)
+{
+	int off = 0;
+
+	if (!connection->is_unix)
+		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+}
+
+void
 connection_answer(struct connection *connection, struct reply reply,
     uint32_t keep_head_len)
 {
@@ -207,6 +213,8 @@ connection_answer(struct connection *connection, struct reply reply,
 	char buf[REPLY_MAX];
 	size_t len;
 
+	if (connection->was_leased)
+		connection_uncork(connection);
 	reply.keep = keep_head_len > 0 && !router->draining &&
 	    connection_consume(connection, keep_head_len);
 	len = reply_format(buf, &reply);
@@ -221,22 +229,11 @@ connection_answer(struct connection *connection, struct reply reply,
 }
 
 void
-connection_uncork(struct connection *connection)
-{
-	int off = 0;
-
-	if (!connection->is_unix)
-		setsockopt(connection->io.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
-}
-
-void
 connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
 	const struct request *request = connection->request;
 	uint32_t flags = request->msg.flags, keep = 0;
 
-	if (request->leased_ns != 0)
-		connection_uncork(connection);
 	if (request->leased_ns == 0 && request->msg.body_len == 0 && (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
 	connection_answer(connection,
@@ -474,6 +471,14 @@ connection_wait(struct connection *connection, struct request *request,
 	watch_ns = connection->router->loop.now_ns + WATCH_AFTER_NS;
 	connection_set_deadline(connection,
 	    !connection->is_unix && watch_ns < deadline_ns ? watch_ns : deadline_ns);
+}
+
+void
+connection_change_hands(struct connection *connection, uint32_t generation)
+{
+	if (connection->was_leased && connection->holder != generation)
+		connection_uncork(connection);
+	connection->holder = generation;
 }
 
 void

@@ -51,6 +51,7 @@ struct connection {
 	uint64_t consumed;	       /* bytes read from it when its requests so far are
 			       * answered; valid when tracked */
 	struct address_count *address; /* may be NULL */
+	uint32_t holder;	       /* the last lease's generation; see was_leased */
 	uint32_t requests;	       /* read from it so far */
 	uint32_t peeked;	       /* bytes of the incomplete head seen so far */
 	uint32_t discarded;	       /* LINGER: bytes */
@@ -87,6 +88,13 @@ void connection_activate(struct connection *connection);
 void connection_wait(struct connection *connection, struct request *request,
     uint64_t deadline_ns);
 void connection_leased(struct connection *connection);
+
+/*
+ * Before a lease to this generation: what an earlier holder's worker left of
+ * TCP_CORK would hold the answer back for 200 ms.  Within a generation a
+ * service harms but itself, which spares a system call for each request.
+ */
+void connection_change_hands(struct connection *connection, uint32_t generation);
 
 /* The worker left the rest of its response to us; then as connection_resume.
  * client_timeout_ns: how long the client may take nothing. */

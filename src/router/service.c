@@ -236,6 +236,7 @@ try_lease(struct service *service, struct request *request)
 		request_free(request);
 		return ENDED;
 	}
+	connection_change_hands(request->connection, generation->id);
 	return generation_lease(generation, request) == 0 ? LEASED : NO_ROOM;
 }
 
