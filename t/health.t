@@ -85,6 +85,28 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 	switch_off("sick-$before[1]");
 }
 
+# all of them fail: what they need is gone
+{
+	eventually {
+		3 == (() = $poold->log_text =~ /service one: worker \d+ \(pid \d+\) is ready/g);
+	} 10, 'two workers have passed their checks again';
+	my @before = $poold->workers('one');
+	$poold->mark;
+	switch_on('sick');
+	eventually {
+		my $text = $poold->log_text($poold->{log_mark});
+		2 == grep { $text =~ /worker \d+ \(pid $_\) failed 3 health checks in a row/ } @before;
+	} 10, 'when all workers fail their checks';
+	eventually { 1 == grep { my $pid = $_; grep { $_ == $pid } $poold->workers('one') } @before } 10,
+	    '... one goes on';
+	is($poold->get('/one')->status, 200, '... and answers');
+	switch_off('sick');
+	ok(wait_until(sub {
+		my @now = $poold->workers('one');
+		@now == 2 && !grep { my $pid = $_; grep { $_ == $pid } @now } @before;
+	}, 20), '... until others have passed theirs');
+}
+
 # one that hangs while it is idle
 {
 	my ($victim) = $poold->workers('one');
