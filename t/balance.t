@@ -53,8 +53,9 @@ ok($poold->take_turns('six', '/six', 3),
 	} 2, '... on connections of their own, too' or diag "@pids";
 }
 
-is(keys %{ tally($poold->turns('hot', '/hot', 10)) }, 1,
-    'balance = hot keeps one worker busy');
+# On a busy machine a late worker's request goes to another, now and then.
+eventually { 1 == keys %{ tally($poold->turns('hot', '/hot', 10)) } } 5,
+    'balance = hot keeps one worker busy';
 {
 	my @clients = map { $poold->client } 1 .. 2;
 	$_->request('GET', '/hot?sleep_ms=200') for @clients;
