@@ -18,6 +18,7 @@
 
 #include "common/util.h"
 #include "supervisor/config_check.h"
+#include "supervisor/config_language.h"
 #include "supervisor/config_read.h"
 #include "supervisor/config_set.h"
 
@@ -149,6 +150,9 @@ section_text(const struct source *source)
 	if (source->section == CONFIG_SERVICE)
 		return util_asprintf("[%s %s]", word,
 		    ((struct config_service *)source->object)->name);
+	if (source->section == CONFIG_LANGUAGE)
+		return util_asprintf("[%s %s]", word,
+		    ((struct config_language *)source->object)->name);
 	return util_asprintf("[%s]", word);
 }
 
@@ -160,7 +164,7 @@ key_unknown(struct source *source, const char *name)
 	char *section = section_text(source);
 
 	if (nearest == NULL) {
-		for (enum config_section s = CONFIG_POOLD; s <= CONFIG_SERVICE; s++) {
+		for (enum config_section s = CONFIG_POOLD; s <= CONFIG_LANGUAGE; s++) {
 			if (config_key_find(s, name) == NULL)
 				continue;
 			config_error_add(errors, &source->key_origin,
@@ -320,12 +324,24 @@ service_begin(struct source *source, const char *name, const struct config_origi
 	source->at = service->at;
 }
 
+static void
+language_begin(struct source *source, const char *name,
+    const struct config_origin *origin)
+{
+	struct config_language *language = config_language_add(source->load->config, name,
+	    origin);
+
+	source->object = language;
+	source->at = language->at;
+}
+
 /* Where a section of this kind and name already stands, or NULL. */
 static const struct config_origin *
 section_origin(const struct config *config, enum config_section section, const char *name)
 {
 	const struct config_listen *listen;
 	const struct config_service *service;
+	const struct config_language *language;
 
 	switch (section) {
 	case CONFIG_POOLD:
@@ -336,6 +352,9 @@ section_origin(const struct config *config, enum config_section section, const c
 	case CONFIG_SERVICE:
 		service = config_service_find(config, name);
 		return service != NULL ? &service->origin : NULL;
+	case CONFIG_LANGUAGE:
+		language = config_language_find(config, name);
+		return language != NULL ? &language->origin : NULL;
 	}
 	return NULL;
 }
@@ -351,10 +370,10 @@ section_check(struct source *source, const char *word, const char *name,
 	const char *nearest, *dash = *name == '\0' ? "" : " ";
 	char why[CONFIG_WHY_SIZE];
 
-	for (*section = CONFIG_POOLD; *section <= CONFIG_SERVICE; ++*section)
+	for (*section = CONFIG_POOLD; *section <= CONFIG_LANGUAGE; ++*section)
 		if (strcmp(word, config_section_word(*section)) == 0)
 			break;
-	if (*section > CONFIG_SERVICE) {
+	if (*section > CONFIG_LANGUAGE) {
 		nearest = config_section_nearest(word);
 		if (nearest == NULL)
 			config_error_add(errors, origin, "unknown section [%s%s%s]", word,
@@ -421,6 +440,8 @@ section_begin(void *arg, const char *header)
 			listen_begin(source, name, &origin);
 		} else if (section == CONFIG_SERVICE) {
 			service_begin(source, name, &origin);
+		} else if (section == CONFIG_LANGUAGE) {
+			language_begin(source, name, &origin);
 		} else {
 			config->origin = origin;
 			source->object = config;
@@ -537,6 +558,7 @@ config_new(const char *file)
 
 	TAILQ_INIT(&config->listens);
 	TAILQ_INIT(&config->services);
+	TAILQ_INIT(&config->languages);
 	TAILQ_INIT(&config->files);
 	config->file = config_path_beside("./", file);
 	config->dir = config_path_beside(config->file, ".");
@@ -600,6 +622,7 @@ config_free(struct config *config)
 		TAILQ_REMOVE(&config->services, service, entry);
 		service_free(service);
 	}
+	config_languages_free(config);
 	config_section_clear(CONFIG_POOLD, config);
 	config_strings_clear(&config->files);
 	free(config->file);

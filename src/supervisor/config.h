@@ -108,6 +108,16 @@ struct config_limits {
 	int64_t cgroup_pids_max;
 };
 
+/* How the programs of a language are started. */
+struct config_language {
+	char *name;
+	struct config_origin origin; /* line 0: it comes with poold */
+	struct config_origin at[CONFIG_KEYS_MAX];
+	char *command; /* with placeholders: see config_language.c */
+	TAILQ_ENTRY(config_language) entry;
+};
+TAILQ_HEAD(config_languages, config_language);
+
 struct config_service {
 	char *name;
 	struct config_origin origin;
@@ -116,8 +126,10 @@ struct config_service {
 				       * all of them when none is given (lease),
 				       * checked against them */
 	struct config_routes routes;
-	char *command; /* as written */
-	char **argv;   /* split, NULL at its end; argv[0] is an absolute path */
+	char *command;	/* as written, or as the language's command became */
+	char *language; /* "": none */
+	char *app;	/* absolute; "": none */
+	char **argv;	/* split, NULL at its end; argv[0] is an absolute path */
 	struct config_origin command_origin;
 	int64_t workers; /* scaling = static */
 	enum config_scaling scaling;
@@ -202,7 +214,8 @@ struct config {
 	int64_t max_connections_per_address; /* 0: no limit of its own */
 	struct config_listens listens;
 	struct config_services services;
-	struct config_strings files; /* interned names of all files read */
+	struct config_languages languages; /* those that come with poold too */
+	struct config_strings files;	   /* interned names of all files read */
 };
 
 /* Errors found in one load; all of them: first those of the text, in its
@@ -316,9 +329,11 @@ bool config_service_account(const struct config *config,
 bool config_router_account(const struct config *config, struct config_account *out,
     char **why);
 
-/* The listener or service of this name, or NULL. */
+/* The listener, service or language of this name, or NULL. */
 struct config_listen *config_listen_find(const struct config *config, const char *name);
 struct config_service *config_service_find(const struct config *config, const char *name);
+struct config_language *config_language_find(const struct config *config,
+    const char *name);
 
 /* Whether the service may have no worker until a request waits for one. */
 bool config_starts_on_demand(const struct config_service *service);
@@ -334,6 +349,6 @@ bool config_starts_on_demand(const struct config_service *service);
 extern const char *const config_inherit_words[];
 
 /* The sections of a file. */
-enum config_section { CONFIG_POOLD, CONFIG_LISTEN, CONFIG_SERVICE };
+enum config_section { CONFIG_POOLD, CONFIG_LISTEN, CONFIG_SERVICE, CONFIG_LANGUAGE };
 
 #endif

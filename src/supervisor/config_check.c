@@ -14,6 +14,7 @@
 #include "common/util.h"
 #include "supervisor/access.h"
 #include "supervisor/config_keys.h"
+#include "supervisor/config_language.h"
 #include "supervisor/config_set.h"
 #include "supervisor/config_value.h"
 #include "supervisor/spawn.h"
@@ -355,7 +356,8 @@ reload_signal_check(const struct config_service *service, struct config_errors *
 		config_error_add(errors, service_origin(service, "reload_signal"),
 		    "reload_signal: KILL ends a worker: without a reload_signal a new "
 		    "generation is started");
-	else if (service->reload_signal != 0 && TAILQ_EMPTY(&service->watch))
+	else if (service->reload_signal != 0 && TAILQ_EMPTY(&service->watch) &&
+	    service->app[0] == '\0')
 		config_error_add(errors, service_origin(service, "reload_signal"),
 		    "[service %s] has a reload_signal but no 'watch': it is sent when "
 		    "nothing but a watched file has changed",
@@ -598,13 +600,17 @@ accounts_check(const struct config *config, struct config_errors *errors)
 void
 config_check(struct config *config, struct config_errors *errors, bool incomplete)
 {
+	const struct config_language *language;
 	struct config_service *service;
 
 	listens_check(config, errors, incomplete);
+	TAILQ_FOREACH (language, &config->languages, entry)
+		required_check(CONFIG_LANGUAGE, language->name, language->at,
+		    &language->origin, errors);
+	config_languages_check(config, errors);
 	TAILQ_FOREACH (service, &config->services, entry) {
 		service->command_origin = *service_origin(service, "command");
-		required_check(CONFIG_SERVICE, service->name, service->at,
-		    &service->origin, errors);
+		config_service_language_check(config, service, errors, incomplete);
 		listeners_fill(config, service, errors, incomplete);
 	}
 	TAILQ_FOREACH (service, &config->services, entry) {

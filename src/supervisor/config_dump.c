@@ -209,7 +209,9 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 		break; /* what was included is in the dump itself */
 	default:
 		text = config_key_text(key, object);
-		pair_write(out, key->name, text);
+		/* the command of a service with a language is not its own */
+		if (*text != '\0' || (key->flags & CONFIG_KEY_EMPTY))
+			pair_write(out, key->name, text);
 		free(text);
 		break;
 	}
@@ -248,12 +250,16 @@ service_effective(const struct config *config, const struct config_service *serv
 	return copy;
 }
 
+/* What its language made the command of a service is only in the text by which
+ * two services are compared. */
 static void
 service_write(FILE *out, const struct config *config,
-    const struct config_service *service, unsigned without)
+    const struct config_service *service, unsigned without, bool compare)
 {
 	struct config_service effective = service_effective(config, service);
 
+	if (!compare && service->language[0] != '\0')
+		effective.command[0] = '\0';
 	fprintf(out, "[service %s]\n", service->name);
 	keys_write(out, CONFIG_SERVICE, &effective, without);
 	free(effective.user);
@@ -267,6 +273,7 @@ head_write(FILE *out, const struct config *config)
 	struct config effective = *config;
 	struct config_account account;
 	const struct config_listen *listen;
+	const struct config_language *language;
 	char *why;
 
 	if (config_router_account(config, &account, &why))
@@ -279,6 +286,10 @@ head_write(FILE *out, const struct config *config)
 		fprintf(out, "\n[listen %s]\n", listen->name);
 		keys_write(out, CONFIG_LISTEN, listen, 0);
 	}
+	TAILQ_FOREACH (language, &config->languages, entry) {
+		fprintf(out, "\n[language %s]\n", language->name);
+		keys_write(out, CONFIG_LANGUAGE, language, 0);
+	}
 }
 
 void
@@ -289,7 +300,7 @@ config_dump(const struct config *config, FILE *out)
 	head_write(out, config);
 	TAILQ_FOREACH (service, &config->services, entry) {
 		fprintf(out, "\n");
-		service_write(out, config, service, 0);
+		service_write(out, config, service, 0, false);
 	}
 }
 
@@ -299,7 +310,7 @@ config_dump_service(const struct config *config, const struct config_service *se
 {
 	head_write(out, config);
 	fprintf(out, "\n");
-	service_write(out, config, service, 0);
+	service_write(out, config, service, 0, false);
 }
 
 char *
@@ -311,7 +322,7 @@ config_service_text(const struct config *config, const struct config_service *se
 
 	if (out == NULL)
 		return NULL;
-	service_write(out, config, service, CONFIG_KEY_LIVE);
+	service_write(out, config, service, CONFIG_KEY_LIVE, true);
 	fclose(out);
 	return text;
 }

@@ -42,6 +42,7 @@ static const char *const section_words[] = {
 	[CONFIG_POOLD] = "poold",
 	[CONFIG_LISTEN] = "listen",
 	[CONFIG_SERVICE] = "service",
+	[CONFIG_LANGUAGE] = "language",
 };
 
 #define POOLD(key) .section = CONFIG_POOLD, .offset = offsetof(struct config, key)
@@ -49,7 +50,9 @@ static const char *const section_words[] = {
 	.section = CONFIG_LISTEN, .offset = offsetof(struct config_listen, key)
 #define SERVICE(key) \
 	.section = CONFIG_SERVICE, .offset = offsetof(struct config_service, key)
-#define LIMIT(key)	 SERVICE(limits.key)
+#define LIMIT(key) SERVICE(limits.key)
+#define LANGUAGE(key) \
+	.section = CONFIG_LANGUAGE, .offset = offsetof(struct config_language, key)
 #define MAY_BE_UNLIMITED (CONFIG_KEY_EMPTY | CONFIG_KEY_UNLIMITED)
 
 /* clang-format off */
@@ -109,7 +112,13 @@ const struct config_key config_keys[] = {
 	  .flags = CONFIG_KEY_REPEAT | CONFIG_KEY_LIVE,
 	  .help = "requests that go to it" },
 	{ .name = "command", SERVICE(command), .type = CONFIG_COMMAND,
-	  .flags = CONFIG_KEY_REQUIRED, .help = "program of a worker" },
+	  .help = "program of a worker" },
+	{ .name = "language", SERVICE(language), .type = CONFIG_TEXT, .def = "",
+	  .flags = CONFIG_KEY_EMPTY,
+	  .help = "whose command starts the workers, instead of one of their own" },
+	{ .name = "app", SERVICE(app), .type = CONFIG_PATH, .def = "",
+	  .flags = CONFIG_KEY_EMPTY,
+	  .help = "program or folder that the language's command is about" },
 	{ .name = "workers", SERVICE(workers), .type = CONFIG_INT, .def = "2",
 	  .min = 1, .max = CONFIG_WORKERS_MAX, .help = "how many workers" },
 	{ .name = "scaling", SERVICE(scaling), .type = CONFIG_ENUM,
@@ -316,6 +325,10 @@ const struct config_key config_keys[] = {
 	  .flags = CONFIG_KEY_REPEAT, .help = "a request to try" },
 	{ .name = "tags", SERVICE(tags), .type = CONFIG_NAMES,
 	  .flags = CONFIG_KEY_REPEAT, .help = "words to select it by" },
+
+	{ .name = "command", LANGUAGE(command), .type = CONFIG_COMMAND,
+	  .flags = CONFIG_KEY_REQUIRED,
+	  .help = "how its programs are started, with {app} and the like" },
 };
 /* clang-format on */
 

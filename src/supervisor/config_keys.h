@@ -51,7 +51,7 @@ struct config_key {
 	enum config_section section;
 	const char *name; /* "env.NAME" stands for every env. key */
 	enum config_type type;
-	size_t offset;	 /* in struct config, config_listen or config_service */
+	size_t offset;	 /* in struct config, config_listen, ... */
 	const char *def; /* as text; NULL: nothing */
 	int64_t min;	 /* CONFIG_INT, CONFIG_DURATION (ms), CONFIG_SIZE;
 			  * CONFIG_SIGNAL: 0 allows "none" */
@@ -73,7 +73,7 @@ bool config_key_known(const char *name, size_t len);
 /* The index of a key in config_keys, for the at[] of a section. */
 size_t config_key_index(const struct config_key *key);
 
-/* "poold", "listen" or "service". */
+/* "poold", "listen", "service" or "language". */
 const char *config_section_word(enum config_section section);
 
 /* The name nearest to word among those that next() gives, or NULL when none is

@@ -60,7 +60,7 @@ is_ours(const char *var)
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
 		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
-		"POOLD_SLOT=", "POOLD_GENERATION=" };
+		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -87,6 +87,24 @@ put_account(struct builder *builder, const struct pool *pool)
 	put(builder, util_asprintf("USER=%s", pool->account.name));
 	put(builder, util_asprintf("LOGNAME=%s", pool->account.name));
 	put(builder, util_asprintf("HOME=%s", pw != NULL ? pw->pw_dir : "/"));
+}
+
+/* env.NAME keys, and which they are: what a worker that starts programs of its
+ * own hands on to them (poold-cgi), while it keeps poold's own environment. */
+static void
+put_configured(struct builder *builder, const struct config_envs *envs)
+{
+	const struct config_env *env;
+	char *names = util_strdup("POOLD_ENV="), *more;
+
+	TAILQ_FOREACH (env, envs, entry) {
+		put(builder, util_asprintf("%s=%s", env->name, env->value));
+		more = util_asprintf("%s%s%s", names, env->name,
+		    TAILQ_NEXT(env, entry) != NULL ? "," : "");
+		free(names);
+		names = more;
+	}
+	put(builder, names);
 }
 
 static void
@@ -234,7 +252,6 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 {
 	struct pool *pool = worker->pool;
 	struct builder builder = { 0 };
-	struct config_env *env;
 
 	*listen_pid = *watchdog_pid = NULL;
 	put_inherited(&builder);
@@ -245,8 +262,7 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
 	if (pool_is_leased(pool))
 		put_lease(&builder, worker);
-	TAILQ_FOREACH (env, &pool->config->env, entry)
-		put(&builder, util_asprintf("%s=%s", env->name, env->value));
+	put_configured(&builder, &pool->config->env);
 	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
 		*watchdog_pid = put_watchdog(&builder, pool);
 	/* last: put may move what is before it, never what it returns */

@@ -41,7 +41,8 @@ hash_file(uint64_t *hash, const char *path, const struct stat *st)
 	hash_bytes(hash, facts, sizeof(facts));
 }
 
-/* Arguments that name a file, from the folder in which the command runs. */
+/* Arguments that name a file, from the folder in which the command runs.  An
+ * app that is not the program itself is watched, and counts there. */
 static void
 hash_arguments(uint64_t *hash, const struct config_service *service)
 {
@@ -49,9 +50,11 @@ hash_arguments(uint64_t *hash, const struct config_service *service)
 
 	for (char **arg = service->argv; *arg != NULL; arg++) {
 		const char *chdir = (*arg)[0] == '/' ? "" : service->chdir;
-		char *path = util_asprintf("%s%s/%s", service->limits.chroot, chdir,
-		    *arg);
+		char *path;
 
+		if (arg != service->argv && strcmp(*arg, service->app) == 0)
+			continue;
+		path = util_asprintf("%s%s/%s", service->limits.chroot, chdir, *arg);
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
 			hash_file(hash, path, &st);
 		free(path);
@@ -65,7 +68,8 @@ by_name(const FTSENT **a, const FTSENT **b)
 }
 
 static void
-hash_tree(uint64_t *hash, char *root, const struct config_service *service)
+hash_tree(uint64_t *hash, char *root, const char *key,
+    const struct config_service *service)
 {
 	char *const roots[] = { root, NULL };
 	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
@@ -79,10 +83,22 @@ hash_tree(uint64_t *hash, char *root, const struct config_service *service)
 		    entry->fts_info == FTS_D)
 			hash_file(hash, entry->fts_path, entry->fts_statp);
 	if (count > WATCHED_MAX)
-		log_warn("service %s: watch = %s has more than %d files; the "
+		log_warn("service %s: %s = %s has more than %d files; the "
 			 "rest is not looked at",
-		    service->name, root, WATCHED_MAX);
+		    service->name, key, root, WATCHED_MAX);
 	fts_close(fts);
+}
+
+/* An app that is a link counts as what it leads to. */
+static void
+hash_app(uint64_t *hash, const struct config_service *service)
+{
+	char *path = util_asprintf("%s%s", service->limits.chroot, service->app);
+	char *real = realpath(path, NULL);
+
+	hash_tree(hash, real != NULL ? real : path, "app", service);
+	free(real);
+	free(path);
 }
 
 char *
@@ -102,7 +118,9 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 			hash_bytes(&hash, address, strlen(address));
 		}
 	TAILQ_FOREACH (watch, &service->watch, entry)
-		hash_tree(&watched, watch->value, service);
+		hash_tree(&watched, watch->value, "watch", service);
+	if (service->app[0] != '\0')
+		hash_app(&watched, service);
 	all = util_asprintf("%s" FILES "%016llx\n" WATCHED "%016llx\n", text,
 	    (unsigned long long)hash, (unsigned long long)watched);
 	free(text);

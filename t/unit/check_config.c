@@ -290,7 +290,7 @@ END_TEST
 START_TEST(an_empty_section_is_noticed)
 {
 	load_bad(LISTEN "[service a]\n[listen b]\n", 3,
-	    "t.ini:3: [service a] has no 'command'");
+	    "t.ini:3: [service a] has no 'command' and no 'language'");
 	ck_assert(has_error("t.ini:4: [listen b] has no 'address'"));
 	ck_assert(has_error("t.ini:3: [service a] has no 'route'"));
 }
@@ -977,14 +977,170 @@ START_TEST(the_text_of_a_service_has_what_it_inherits)
 }
 END_TEST
 
+#define APP_SERVICE "[service a]\nroute = /a\n"
+
+static void
+put_program(const char *name)
+{
+	file_write(name, "#!/bin/sh\n", 10, 0755);
+}
+
+START_TEST(a_language_makes_the_command)
+{
+	const struct config_service *a;
+
+	put_program("my app");
+	load_good("[language x]\ncommand = /bin/sh \"{app}\" {dir}/x "
+		  "{service}{workers} '{{}' {env.A} {user}\n" LISTEN APP_SERVICE
+		  "language = x\napp = my app\nworkers = 3\nenv.A = b c\n"
+		  "user = nobody\n");
+	a = service("a");
+	ck_assert_str_eq(a->argv[0], "/bin/sh");
+	ck_assert_str_eq(a->argv[1], path_of("my app"));
+	ck_assert_str_eq(a->argv[2], path_of("x"));
+	ck_assert_str_eq(a->argv[3], "a3");
+	ck_assert_str_eq(a->argv[4], "{}");
+	ck_assert_str_eq(a->argv[5], "b c");
+	ck_assert_str_eq(a->argv[6], "nobody");
+	ck_assert_ptr_null(a->argv[7]);
+}
+END_TEST
+
+START_TEST(languages_come_with_poold_and_can_be_replaced)
+{
+	put_program("prog");
+	load_good(LISTEN APP_SERVICE "language = c\napp = prog\n");
+	ck_assert_str_eq(service("a")->argv[0], path_of("prog"));
+	ck_assert_ptr_nonnull(config_language_find(config, "cgi"));
+	config_free(config);
+	load_good("[language c]\ncommand = /bin/sh {app}\n" LISTEN APP_SERVICE
+		  "language = c\napp = prog\n");
+	ck_assert_str_eq(service("a")->argv[0], "/bin/sh");
+}
+END_TEST
+
+START_TEST(an_unknown_language_gets_the_nearest)
+{
+	put_program("prog");
+	load_bad(LISTEN APP_SERVICE "language = cgj\napp = prog\n", 1,
+	    "t.ini:5: [service a]: there is no [language cgj]; did you mean 'cgi'?");
+}
+END_TEST
+
+START_TEST(placeholders_are_checked_where_they_stand)
+{
+	load_bad("[language x]\ncommand = /bin/sh {ap} {wokers} {open\n" LISTEN SERVICE,
+	    3, "t.ini:2: command: unknown placeholder '{ap}'; did you mean '{app}'?");
+	ck_assert(has_error("t.ini:2: command: unknown placeholder '{wokers}'; "
+			    "did you mean '{workers}'?"));
+	ck_assert(has_error("t.ini:2: command: a '{' without a '}'; '{{' stands for "
+			    "a '{'"));
+}
+END_TEST
+
+START_TEST(a_service_needs_what_its_language_names)
+{
+	load_bad("[language x]\ncommand = /bin/sh {app} {env.A}\n" LISTEN APP_SERVICE
+		 "language = x\n",
+	    1, "t.ini:7: [service a]: there is no 'app', which [language x] needs");
+}
+END_TEST
+
+START_TEST(an_app_must_be_there)
+{
+	load_bad(LISTEN APP_SERVICE "language = c\napp = /no/such\n", 2,
+	    "t.ini:6: app: /no/such: No such file or directory");
+	ck_assert(has_error("t.ini:6: command: cannot execute '/no/such'; looked at "
+			    "/no/such (No such file or directory)"));
+}
+END_TEST
+
+START_TEST(a_command_and_a_language_are_one_too_many)
+{
+	load_bad(LISTEN SERVICE "language = c\napp = /bin/sh\n", 1,
+	    "t.ini:6: [service a] has a 'language' and, at ");
+}
+END_TEST
+
+START_TEST(an_app_without_a_language_is_an_error)
+{
+	load_bad(LISTEN SERVICE "app = /bin/sh\n", 1,
+	    "t.ini:6: [service a] has an 'app', which needs a 'language'");
+}
+END_TEST
+
+START_TEST(a_language_needs_a_command)
+{
+	load_bad("[language x]\n" LISTEN SERVICE, 1,
+	    "t.ini:1: [language x] has no 'command'");
+}
+END_TEST
+
+START_TEST(a_language_is_part_of_what_services_are_compared_by)
+{
+	char *old, *fresh;
+
+	load_good("[language x]\ncommand = /bin/sh {app}\n" LISTEN APP_SERVICE
+		  "language = x\napp = /bin/sh\n");
+	old = config_service_text(config, service("a"));
+	config_free(config);
+	load_good("[language x]\ncommand = /bin/sh -x {app}\n" LISTEN APP_SERVICE
+		  "language = x\napp = /bin/sh\n");
+	fresh = config_service_text(config, service("a"));
+	ck_assert_str_ne(old, fresh);
+	free(old);
+	free(fresh);
+}
+END_TEST
+
+/* dump_text compares the dump with the dump of what it reads back to. */
+START_TEST(a_dump_has_the_languages)
+{
+	char *text;
+
+	put_program("prog");
+	load_good("[language x]\ncommand = prog \"{app}\" '$$' \\;\n" LISTEN APP_SERVICE
+		  "language = x\napp = /bin/sh\n");
+	text = dump_text();
+	ck_assert_ptr_nonnull(strstr(text, "\n[language cgi]\ncommand = poold-cgi "));
+	ck_assert_ptr_nonnull(strstr(text, "\nlanguage = x\napp = /bin/sh\n"));
+	config_free(config);
+	load_good(text);
+	ck_assert_str_eq(service("a")->argv[0], path_of("prog"));
+	ck_assert_str_eq(service("a")->argv[2], "$");
+	ck_assert_str_eq(service("a")->argv[3], ";");
+	free(text);
+}
+END_TEST
+
+static TCase *
+languages_case(void)
+{
+	TCase *tc = tcase_create("languages");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_language_makes_the_command);
+	tcase_add_test(tc, languages_come_with_poold_and_can_be_replaced);
+	tcase_add_test(tc, an_unknown_language_gets_the_nearest);
+	tcase_add_test(tc, placeholders_are_checked_where_they_stand);
+	tcase_add_test(tc, a_service_needs_what_its_language_names);
+	tcase_add_test(tc, an_app_must_be_there);
+	tcase_add_test(tc, a_command_and_a_language_are_one_too_many);
+	tcase_add_test(tc, an_app_without_a_language_is_an_error);
+	tcase_add_test(tc, a_language_needs_a_command);
+	tcase_add_test(tc, a_language_is_part_of_what_services_are_compared_by);
+	tcase_add_test(tc, a_dump_has_the_languages);
+	return tc;
+}
+
 /* The sections of the manual, in the order of enum config_section. */
 static int
 manual_section(const char *line)
 {
 	static const char *const heads[] = { ".Sh THE POOLD SECTION", ".Sh LISTENERS",
-		".Sh SERVICES" };
+		".Sh SERVICES", ".Sh LANGUAGES" };
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (strcmp(line, heads[i]) == 0)
 			return i;
 	return -1;
@@ -1129,6 +1285,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(suite, files_case());
+	suite_add_tcase(suite, languages_case());
 	suite_add_tcase(suite, checks_case());
 	suite_add_tcase(suite, dump_case());
 	if (geteuid() == 0)
