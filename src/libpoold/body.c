@@ -189,6 +189,20 @@ poold_read(struct poold_request *req, void *buf, size_t size)
 	return -1;
 }
 
+bool
+poold_readable(struct poold_request *req)
+{
+	const struct body *b = &req->body;
+	char byte;
+
+	/* Reading tells a client that waits for it to go on. */
+	if (b->error != 0 || body_over(b) || req->in.pos < req->in.len ||
+	    (b->expect && req->response.state == RESPONSE_NONE))
+		return true;
+	return recv(req->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
+	    (errno != EAGAIN && errno != EINTR);
+}
+
 int64_t
 poold_body_length(const struct poold_request *req)
 {

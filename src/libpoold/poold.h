@@ -110,6 +110,12 @@ const void *poold_body(struct poold_request *req, size_t max, size_t *len);
 /* Reads up to size bytes of the body; 0 at its end; -1 with errno as above. */
 ssize_t poold_read(struct poold_request *req, void *buf, size_t size);
 
+/* Whether poold_read would give something without waiting for the client. */
+bool poold_readable(struct poold_request *req);
+/* The client's socket, for poll(2) and nothing else: POLLIN while poold_readable
+ * is false says that it may be true now, POLLERR or POLLHUP that the client left. */
+int poold_client_fd(const struct poold_request *req);
+
 /*
  * The response.  Functions return 0, or -1 with errno: EPIPE or ECONNRESET
  * (the client left; the handler may stop), EALREADY (a response was begun),
@@ -135,6 +141,9 @@ int poold_respond_file(struct poold_request *req, int status, const char *type, 
 int poold_start(struct poold_request *req, int status, const char *type, int64_t length);
 int poold_write(struct poold_request *req, const void *buf, size_t len);
 int poold_end(struct poold_request *req);
+/* A streamed response whose head the handler writes itself, status line and all.
+ * status is for logs.  The connection ends with it. */
+int poold_start_raw(struct poold_request *req, int status);
 
 /*
  * Keeping the connection.  A request that was detached is not subject to

@@ -267,6 +267,12 @@ poold_local_port(const struct poold_request *req)
 	return local_addr(req)->port;
 }
 
+int
+poold_client_fd(const struct poold_request *req)
+{
+	return req->fd;
+}
+
 const char *
 poold_request_id(const struct poold_request *req)
 {

@@ -361,6 +361,26 @@ poold_start(struct poold_request *req, int status, const char *type, int64_t len
 	return response_begin(req, status, type, length);
 }
 
+int
+poold_start_raw(struct poold_request *req, int status)
+{
+	struct response *r = &req->response;
+
+	if (r->state != RESPONSE_NONE) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (status < 200 || status > 599) {
+		errno = EINVAL;
+		return -1;
+	}
+	r->state = RESPONSE_BEGUN;
+	r->status = status;
+	/* Where it ends is known to who wrote it alone. */
+	req->keep = false;
+	return 0;
+}
+
 /* Whether poold_start came before and nothing went wrong since. */
 static int
 response_check(const struct response *r)
