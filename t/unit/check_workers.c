@@ -10,6 +10,7 @@
 #include "workers/auth/credentials.h"
 #include "workers/auth/token.h"
 #include "workers/calc/calc_eval.h"
+#include "workers/cgi/output.h"
 #include "workers/common/text.h"
 #include "workers/files/conditional.h"
 #include "workers/files/mime.h"
@@ -651,6 +652,122 @@ END_TEST
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
+/*
+ * cgi
+ */
+static ssize_t
+output_of(const char *text, struct output_head *head, const char **why)
+{
+	static char buf[OUTPUT_HEAD_MAX + 1];
+
+	strlcpy(buf, text, sizeof(buf));
+	return output_parse(buf, strlen(buf), head, why);
+}
+
+START_TEST(the_head_of_a_cgi_program_is_read)
+{
+	struct output_head head;
+	const char *why;
+	const char *text = "status: 404 Not Found\r\nX-A:  b \t\nContent-Type: a/b\n"
+			   "Content-Length: 12\nConnection: close\nDate: now\n\r\nbody";
+
+	ck_assert_int_eq(output_of(text, &head, &why), strlen(text) - 4);
+	ck_assert_int_eq(head.status, 404);
+	ck_assert_int_eq(head.length, 12);
+	ck_assert_str_eq(head.type, "a/b");
+	ck_assert_uint_eq(head.field_count, 1);
+	ck_assert_str_eq(head.fields[0].name, "X-A");
+	ck_assert_str_eq(head.fields[0].value, "b");
+	ck_assert_ptr_null(head.location);
+}
+END_TEST
+
+static const char *const partial_outputs[] = { "", "S", "Status: 200", "Status: 200\n",
+	"Status: 200\r\n\r", "a\nb\r" };
+
+START_TEST(a_head_that_has_not_ended_waits)
+{
+	struct output_head head;
+	const char *why;
+
+	ck_assert_int_eq(output_of(partial_outputs[_i], &head, &why), 0);
+}
+END_TEST
+
+static const char *const bad_outputs[] = { "\n", "\r\n", "X-A: 1\n\n", "Status 200\n\n",
+	"Status: 20\n\n", "Status: 2000\n\n", "Status: 199\n\n", "Status: 600\n\n",
+	"Status: 200\nStatus: 200\n\n", "Content-Type: a\nX A: 1\n\n",
+	"Content-Type: a\n: 1\n\n", "Content-Type: a\n folded: 1\n\n",
+	"Content-Type: a\nX: 1\rY: 2\n\n", "Content-Type: a\nContent-Type: a\n\n",
+	"Location: /a\nLocation: /b\n\n", "Location:\n\n",
+	"Content-Type: a\nContent-Length: -1\n\n",
+	"Content-Type: a\nContent-Length: 1, 1\n\n",
+	"Content-Type: a\nContent-Length: 9999999999999999999\n\n",
+	"Content-Type: a\nX: \x7f\n\n" };
+
+START_TEST(a_malformed_head_is_refused)
+{
+	struct output_head head;
+	const char *why;
+
+	ck_assert_int_eq(output_of(bad_outputs[_i], &head, &why), -1);
+	ck_assert_ptr_nonnull(why);
+}
+END_TEST
+
+START_TEST(a_head_without_an_end_is_refused)
+{
+	static char buf[OUTPUT_HEAD_MAX];
+	struct output_head head;
+	const char *why;
+
+	memset(buf, 'x', sizeof(buf));
+	ck_assert_int_eq(output_parse(buf, sizeof(buf) - 1, &head, &why), 0);
+	ck_assert_int_eq(output_parse(buf, sizeof(buf), &head, &why), -1);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int status;
+} raw_outputs[] = {
+	{ "", 0 },
+	{ "HT", 0 },
+	{ "HTTP/1.1 200", 0 },
+	{ "HTTP/1.1 200 OK\r\n", 200 },
+	{ "HTTP/1.0 404\n", 404 },
+	{ "HTTX", -1 },
+	{ "HTTP/1.1 20 OK\n", -1 },
+	{ "HTTP/1.1 100 Go on\r\n", -1 },
+	{ "HTTP/1.1 2000\n", -1 },
+	{ "HTTP/1.1\n", -1 },
+	{ "Status: 200\n\n", -1 },
+};
+
+START_TEST(the_status_of_a_raw_response_is_found)
+{
+	ck_assert_int_eq(output_raw_status(raw_outputs[_i].text,
+			     strlen(raw_outputs[_i].text)),
+	    raw_outputs[_i].status);
+}
+END_TEST
+
+static TCase *
+cgi_case(void)
+{
+	TCase *tc = tcase_create("cgi");
+
+	tcase_add_test(tc, the_head_of_a_cgi_program_is_read);
+	tcase_add_loop_test(tc, a_head_that_has_not_ended_waits, 0,
+	    sizeof(partial_outputs) / sizeof(partial_outputs[0]));
+	tcase_add_loop_test(tc, a_malformed_head_is_refused, 0,
+	    sizeof(bad_outputs) / sizeof(bad_outputs[0]));
+	tcase_add_test(tc, a_head_without_an_end_is_refused);
+	tcase_add_loop_test(tc, the_status_of_a_raw_response_is_found, 0,
+	    sizeof(raw_outputs) / sizeof(raw_outputs[0]));
+	return tc;
+}
+
 static Suite *
 suite(void)
 {
@@ -700,6 +817,7 @@ suite(void)
 	tcase_add_test(search, manual_pages_are_read_as_people_do);
 	tcase_add_test(search, what_is_no_text_is_refused);
 	suite_add_tcase(s, search);
+	suite_add_tcase(s, cgi_case());
 	return s;
 }
 

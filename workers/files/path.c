@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+#define FIND_FLAGS (O_PATH | O_CLOEXEC)
 #define OPEN_TRIES 5 /* while something is renamed below the folder */
 
 const char *
@@ -54,7 +56,7 @@ path_encode(const char *path, char *out, size_t size)
 /* Opens one part of a path, which is len bytes long: the last one to be read,
  * the others to go on from. */
 static int
-open_part(int parent, const char *part, size_t len, bool last)
+open_part(int parent, const char *part, size_t len, bool last, int flags)
 {
 	char name[NAME_MAX + 1];
 
@@ -69,11 +71,11 @@ open_part(int parent, const char *part, size_t len, bool last)
 		return -1;
 	}
 	return openat(parent, name,
-	    O_NOFOLLOW | (last ? OPEN_FLAGS : O_PATH | O_DIRECTORY | O_CLOEXEC));
+	    O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-int
-path_open_by_parts(int dir_fd, const char *path)
+static int
+open_by_parts(int dir_fd, const char *path, int flags)
 {
 	int error, fd, parent = dir_fd;
 	bool last = false;
@@ -87,8 +89,8 @@ path_open_by_parts(int dir_fd, const char *path)
 		len = strcspn(path, "/");
 		last = path[len] == '\0';
 		/* Behind the slash at the end of "name/" is the folder. */
-		fd = len > 0 ? open_part(parent, path, len, last) :
-			       open_part(parent, ".", 1, true);
+		fd = len > 0 ? open_part(parent, path, len, last, flags) :
+			       open_part(parent, ".", 1, true, flags);
 		error = errno;
 		if (parent != dir_fd)
 			close(parent);
@@ -102,10 +104,16 @@ path_open_by_parts(int dir_fd, const char *path)
 }
 
 int
-path_open(int dir_fd, const char *path)
+path_open_by_parts(int dir_fd, const char *path)
+{
+	return open_by_parts(dir_fd, path, OPEN_FLAGS);
+}
+
+static int
+open_below(int dir_fd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = OPEN_FLAGS,
+		.flags = (uint64_t)flags,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	int i, fd = -1;
@@ -118,6 +126,18 @@ path_open(int dir_fd, const char *path)
 	/* EPERM: what older container sandboxes say instead of ENOSYS; a
 	 * file's own EPERM comes back from the second try too. */
 	if (fd == -1 && (errno == ENOSYS || errno == EPERM))
-		return path_open_by_parts(dir_fd, path);
+		return open_by_parts(dir_fd, path, flags);
 	return fd;
+}
+
+int
+path_open(int dir_fd, const char *path)
+{
+	return open_below(dir_fd, path, OPEN_FLAGS);
+}
+
+int
+path_find(int dir_fd, const char *path)
+{
+	return open_below(dir_fd, path, FIND_FLAGS);
 }

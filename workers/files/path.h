@@ -26,7 +26,10 @@ bool path_encode(const char *path, char *out, size_t size);
  */
 int path_open(int dir_fd, const char *path);
 
-/* The same for systems without openat2(2): it follows no symbolic link. */
+/* The same without opening the file itself (O_PATH): it need not be readable. */
+int path_find(int dir_fd, const char *path);
+
+/* path_open for systems without openat2(2): it follows no symbolic link. */
 int path_open_by_parts(int dir_fd, const char *path);
 
 #endif
