@@ -30,6 +30,107 @@ step(enum worker_state state, enum worker_event event)
 		ck_assert_int_eq(s.action, WORKER_DO_##does);                   \
 	} while (0)
 
+/* Every cell: those that lead somewhere or do something, and that no other does. */
+static const struct {
+	unsigned char state, event, next, action;
+} cells[] = {
+#define C(state, event, next, action)                                                \
+	{                                                                            \
+		WORKER_##state, WORKER_ON_##event, WORKER_##next, WORKER_DO_##action \
+	}
+	C(EMPTY, START, STARTING, SPAWN),
+	C(EMPTY, STOP, EMPTY, RELEASE),
+	C(EMPTY, KILL, EMPTY, RELEASE),
+	C(STARTING, READY, CHECKING, CHECK),
+	C(STARTING, TIMEOUT, KILLED, KILL_LATE),
+	C(STARTING, STOP, STOPPING, STOP),
+	C(STARTING, KILL, KILLED, KILL),
+	C(STARTING, EXIT, LOST, BURY),
+	C(STARTING, FAILED, WAITING, BACK_OFF),
+	C(CHECKING, PASSED, RUNNING, GO),
+	C(CHECKING, TIMEOUT, KILLED, KILL_LATE),
+	C(CHECKING, STOP, STOPPING, STOP),
+	C(CHECKING, KILL, KILLED, KILL),
+	C(CHECKING, EXIT, LOST, BURY),
+	C(RUNNING, RECYCLE, OUTGOING, SUCCEED),
+	C(RUNNING, SICK, STOPPING, STOP_SICK),
+	C(RUNNING, STOP, STOPPING, STOP),
+	C(RUNNING, KILL, KILLED, KILL),
+	C(RUNNING, EXIT, LOST, BURY),
+	C(OUTGOING, SICK, STOPPING, STOP_SICK),
+	C(OUTGOING, STOP, STOPPING, STOP),
+	C(OUTGOING, KILL, KILLED, KILL),
+	C(OUTGOING, EXIT, LOST, BURY),
+	C(STOPPING, TIMEOUT, KILLED, KILL_STUCK),
+	C(STOPPING, KILL, KILLED, KILL),
+	C(STOPPING, EXIT, LOST, BURY),
+	C(KILLED, EXIT, LOST, BURY),
+	C(LOST, SETTLED, WAITING, REPLACE),
+	C(WAITING, START, STARTING, SPAWN),
+	C(WAITING, TIMEOUT, STARTING, SPAWN),
+	C(WAITING, STOP, EMPTY, RELEASE),
+	C(WAITING, KILL, EMPTY, RELEASE),
+#undef C
+};
+
+static struct worker_step
+expected(unsigned state, unsigned event)
+{
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		if (cells[i].state == state && cells[i].event == event)
+			return (struct worker_step){ cells[i].next, cells[i].action };
+	return (struct worker_step){ (unsigned char)state, WORKER_DO_NOTHING };
+}
+
+START_TEST(every_cell_of_a_workers_life_is_as_it_should_be)
+{
+	for (unsigned state = 0; state < WORKER_STATES; state++)
+		for (unsigned event = 0; event < WORKER_EVENTS; event++) {
+			struct worker_step is = step(state, event);
+			struct worker_step should = expected(state, event);
+
+			if (is.next != should.next || is.action != should.action)
+				ck_abort_msg("%s, event %u: to %s, action %u",
+				    worker_state_name(state), event,
+				    worker_state_name(is.next), is.action);
+		}
+}
+END_TEST
+
+START_TEST(every_cell_of_a_pools_life_is_as_it_should_be)
+{
+	static const unsigned char moves[][4] = {
+		{ POOL_STARTING, POOL_ON_COMMIT, POOL_SERVING, POOL_DO_SERVE },
+		{ POOL_STARTING, POOL_ON_RETIRE, POOL_RETIRING, POOL_DO_RETIRE },
+		{ POOL_STARTING, POOL_ON_ABANDON, POOL_DRAINING, POOL_DO_DRAIN },
+		{ POOL_SERVING, POOL_ON_STANDBY, POOL_STANDBY, POOL_DO_YIELD },
+		{ POOL_SERVING, POOL_ON_RETIRE, POOL_RETIRING, POOL_DO_RETIRE },
+		{ POOL_SERVING, POOL_ON_ABANDON, POOL_DRAINING, POOL_DO_DRAIN },
+		{ POOL_STANDBY, POOL_ON_COMMIT, POOL_SERVING, POOL_DO_SERVE },
+		{ POOL_STANDBY, POOL_ON_RETIRE, POOL_RETIRING, POOL_DO_RETIRE },
+		{ POOL_STANDBY, POOL_ON_ABANDON, POOL_DRAINING, POOL_DO_DRAIN },
+		{ POOL_RETIRING, POOL_ON_RETIRED, POOL_DRAINING, POOL_DO_DRAIN },
+		{ POOL_RETIRING, POOL_ON_ABANDON, POOL_DRAINING, POOL_DO_DRAIN },
+		{ POOL_DRAINING, POOL_ON_EMPTY, POOL_ENDED, POOL_DO_END },
+	};
+
+	for (unsigned state = 0; state < POOL_STATES; state++)
+		for (unsigned event = 0; event < POOL_EVENTS; event++) {
+			unsigned next = state, action = POOL_DO_NOTHING;
+
+			for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++)
+				if (moves[i][0] == state && moves[i][1] == event) {
+					next = moves[i][2];
+					action = moves[i][3];
+				}
+			if (pool_life[state][event].next != next ||
+			    pool_life[state][event].action != action)
+				ck_abort_msg("%s, event %u", pool_state_name(state),
+				    event);
+		}
+}
+END_TEST
+
 START_TEST(a_worker_starts_gets_ready_and_leaves)
 {
 	ck_step(EMPTY, START, STARTING, SPAWN);
@@ -240,6 +341,8 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tc, every_cell_of_a_workers_life_is_as_it_should_be);
+	tcase_add_test(tc, every_cell_of_a_pools_life_is_as_it_should_be);
 	tcase_add_test(tc, a_worker_starts_gets_ready_and_leaves);
 	tcase_add_test(tc, a_worker_that_dies_is_buried_whatever_it_was_doing);
 	tcase_add_test(tc, a_slot_is_not_used_again_before_its_leases_are_settled);
