@@ -140,6 +140,7 @@ stop_gracefully(struct supervisor *supervisor)
 {
 	log_info("stopping: finishing the requests in work");
 	reload_cancel(supervisor, "poold stops");
+	control_stopping(supervisor);
 	supervisor->phase = SUPERVISOR_DRAINING;
 	systemd_stopping(supervisor);
 	show_title(supervisor);
@@ -155,10 +156,20 @@ stop_now(struct supervisor *supervisor)
 	log_info("stopping now");
 	supervisor->quick = true;
 	reload_cancel(supervisor, "poold stops");
+	control_stopping(supervisor);
 	systemd_stopping(supervisor);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
+}
+
+void
+supervisor_stop(struct supervisor *supervisor)
+{
+	if (supervisor->phase == SUPERVISOR_SERVING)
+		stop_gracefully(supervisor);
+	else if (!supervisor->quick)
+		stop_now(supervisor);
 }
 
 void
@@ -201,18 +212,13 @@ supervisor_reap_strangers(struct supervisor *supervisor)
 static void
 handle_signal(struct supervisor *supervisor, int sig)
 {
-	bool serving = supervisor->phase == SUPERVISOR_SERVING;
-
 	switch (sig) {
 	case SIGHUP:
 		reload_begin(supervisor);
 		break;
 	case SIGTERM:
 	case SIGQUIT:
-		if (serving)
-			stop_gracefully(supervisor);
-		else if (!supervisor->quick)
-			stop_now(supervisor);
+		supervisor_stop(supervisor);
 		break;
 	case SIGINT:
 		if (!supervisor->quick)
@@ -340,6 +346,8 @@ supervisor_new(const char *config_file)
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
 	systemd_init(supervisor);
+	control_init(supervisor);
+	supervisor->started_ns = util_now_ns();
 	return supervisor;
 }
 
@@ -378,6 +386,13 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return status;
 	}
+	why = control_open(supervisor, config);
+	if (why != NULL) {
+		log_error("%s", why);
+		free(why);
+		config_free(config);
+		return EX_UNAVAILABLE;
+	}
 	status = reload_first(supervisor, config);
 	if (status != 0)
 		return status;
@@ -402,6 +417,8 @@ clean_up(struct supervisor *supervisor)
 		listener_close(listener);
 	}
 	inherited_close(&supervisor->inherited, false);
+	control_close(supervisor);
+	events_free(&supervisor->events);
 	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
