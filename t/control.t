@@ -138,7 +138,7 @@ ok(wait_until(sub {
 		ask($client, { command => 'resume', service => 'echo' });
 		$rounds++;
 	}
-	return $poold->wait_log(qr/does not read its events/, 0);
+	return $poold->wait_log(qr/does not read what it gets/, 0);
 }, 30), 'a follower that does not read is dropped');
 note("after $rounds rounds");
 ok(ask($client, { command => 'check' })->{ok}, '... and nobody else');

@@ -270,9 +270,21 @@ on_turn(void *owner)
 }
 
 static void
+drop_unread(struct control_client *client)
+{
+	log_warn("a client of the control socket does not read what it gets: dropped");
+	client_drop(client);
+}
+
+static void
 on_timer(void *owner)
 {
-	client_drop(owner);
+	struct control_client *client = owner;
+
+	if (client->out != NULL)
+		drop_unread(client);
+	else
+		client_drop(client);
 }
 
 static void
@@ -389,11 +401,9 @@ control_client_event(struct control *control, const char *line)
 	TAILQ_FOREACH (client, &control->clients, entry) {
 		if (client->wait != CONTROL_WAIT_EVENTS)
 			continue;
-		if (client->out_len - client->out_at + len > CONTROL_EVENTS_MAX) {
-			log_warn("a client of the control socket does not read its "
-				 "events: dropped");
-			client_drop(client);
-		} else
+		if (client->out_len - client->out_at + len > CONTROL_EVENTS_MAX)
+			drop_unread(client);
+		else
 			control_client_send(client, line, len);
 	}
 }
