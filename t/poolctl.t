@@ -35,6 +35,18 @@ scaling = dynamic
 workers_max = 6
 workers_spare = 0
 
+[service left]
+listen = main
+route = /both weight=1
+command = @bin@/echo
+workers = 1
+
+[service right]
+listen = main
+route = /both weight=1
+command = @bin@/echo
+workers = 1
+
 [service own]
 listen = own
 mode = inherit
@@ -138,6 +150,12 @@ eventually { $poold->get('/spare')->status == 200 } 5, '... and serves';
 is($poold->get('/echo')->status, 503, '... and knows what is drained');
 is((ctl('resume', 'echo'))[0], 0, 'resume ends well');
 eventually { $poold->get('/echo')->status == 200 } 5, '... and requests are served again';
+ctl('drain', 'left');
+eventually { $poold->get('/both')->json->{service} eq 'right' } 5,
+    'of services that share a route one is drained';
+is_deeply(tally(map { $poold->get('/both')->json->{service} } 1 .. 6), { right => 6 },
+    '... and the other one serves what it would have');
+ctl('resume', 'left');
 like((ctl('drain', 'own'))[1], qr/accept for themselves/,
     'mode = inherit cannot be drained');
 
