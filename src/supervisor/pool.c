@@ -14,6 +14,7 @@
 #include "common/util.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/config_value.h"
+#include "supervisor/event.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -209,6 +210,8 @@ pool_worker_ready(struct pool *pool)
 		pool->was_ready = true;
 		log_info("service %s: generation %u is ready (%u worker%s)",
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
+		event_tell(pool->supervisor, "generation_ready", pool->service->name,
+		    "s:i, s:i", "generation", (int)pool->number, "workers", (int)target);
 		health_serving(pool);
 	}
 	/* also for the successor of one that died while others were waited for */

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/environment.h"
+#include "supervisor/event.h"
 #include "supervisor/load.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
@@ -18,6 +19,7 @@
 #include "supervisor/supervisor.h"
 
 #define LOOK_NS (100 * MS_NS)
+#define FEW	8 /* workers that any service may have by hand */
 /* Of a pool of so many workers: one in eight may have a successor. */
 #define SLOTS(workers) ((workers) + 1 + (workers) / 8)
 
@@ -38,15 +40,23 @@ wanted(const struct pool *pool)
 
 /* --- counting ---------------------------------------------------------- */
 
-uint32_t
-strength_slots(const struct config_service *config)
+static int64_t
+most_by_hand(const struct config_service *config)
 {
 	int64_t most = config->scaling == CONFIG_SCALING_STATIC ? config->workers :
 								  config->workers_max;
 
+	most = 2 * most > FEW ? 2 * most : FEW;
+	return most < CONFIG_WORKERS_MAX ? most : CONFIG_WORKERS_MAX;
+}
+
+uint32_t
+strength_slots(const struct config_service *config)
+{
+
 	static_assert(SLOTS(CONFIG_WORKERS_MAX) <= LEASE_WORKERS_MAX,
 	    "the largest pool has room for successors, too");
-	return (uint32_t)SLOTS(most);
+	return (uint32_t)SLOTS(most_by_hand(config));
 }
 
 /* The slots as staff.c sees them; the caller frees them. */
@@ -227,6 +237,9 @@ scale_to_load(struct pool *pool, uint64_t now_ns)
 			 "requests waiting)",
 		    pool->service->name, strength->target,
 		    strength->target == 1 ? "" : "s", was, load.busy, load.queued);
+	if (strength->target != was)
+		event_tell(pool->supervisor, "scaled", pool->service->name, "s:i, s:i",
+		    "from", (int)was, "to", (int)strength->target);
 	say_saturated(pool);
 }
 
@@ -385,6 +398,37 @@ strength_restore(struct pool *pool, uint32_t target)
 	}
 	if (pool->state >= POOL_RETIRING)
 		strength_end(pool);
+}
+
+uint32_t
+strength_most(const struct pool *pool)
+{
+	int64_t most = most_by_hand(pool->config);
+
+	/* one slot is for successors */
+	return most < pool->worker_count ? (uint32_t)most : pool->worker_count - 1;
+}
+
+void
+strength_by_hand(struct pool *pool, uint32_t workers)
+{
+	const struct config_service *config = pool->config;
+	struct strength *strength = &pool->strength;
+
+	if (workers == strength->by_hand)
+		return;
+	strength->by_hand = workers;
+	if (!is_scaled(pool)) {
+		strength->target = workers != 0 ? workers : (uint32_t)config->workers;
+		strength_review(pool);
+		return;
+	}
+	strength->limits = limits_of(config);
+	if (workers != 0)
+		strength->limits.min = strength->limits.max = workers;
+	scale_init(&strength->scale, &strength->limits, strength->target, util_now_ns());
+	strength->target = strength->scale.target;
+	look(pool);
 }
 
 void

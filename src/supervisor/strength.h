@@ -33,6 +33,7 @@ struct strength {
 	bool again;	/* and was asked for meanwhile */
 	bool said_saturated;
 	bool said_squeezed;
+	uint32_t by_hand; /* as many are wanted, whatever the load; 0: not so */
 };
 
 /* Slots that a pool of this configuration needs: the most workers it may have,
@@ -61,6 +62,12 @@ bool strength_needs_another(const struct pool *pool);
 void strength_review(struct pool *pool);
 /* Changes the cap, and starts and stops accordingly. */
 void strength_cap(struct pool *pool, uint32_t cap);
+/* How many workers there may be by hand: twice as many as the configuration
+ * says, or a few. */
+uint32_t strength_most(const struct pool *pool);
+/* As many as that, from 1 to strength_most, whatever the load; 0: what the
+ * configuration says again.  May free the pool. */
+void strength_by_hand(struct pool *pool, uint32_t workers);
 /* The router says how many requests wait in its queue. */
 void strength_report(struct pool *pool, uint32_t queued);
 /* What waited is gone, or another generation's.  The next look acts on it. */
