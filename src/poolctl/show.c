@@ -242,8 +242,9 @@ show_service(const json_t *reply)
 	print_table(worker_columns, get(reply, "workers"));
 }
 
+/* located: it is known where keys stand. */
 static void
-show_section(const json_t *section)
+show_section(const json_t *section, bool located)
 {
 	const char *name = json_string_value(get(section, "name"));
 	const json_t *keys = get(section, "keys");
@@ -258,7 +259,7 @@ show_section(const json_t *section)
 		if (json_is_integer(get(key, "line")))
 			printf("  ; %s:%lld\n", text(key, "file"), number(key, "line"));
 		else
-			printf("  ; default\n");
+			printf("%s\n", located ? "  ; default" : "");
 	}
 }
 
@@ -266,11 +267,12 @@ void
 show_config(const json_t *reply)
 {
 	const json_t *sections = get(reply, "sections");
+	bool located = json_is_string(get(reply, "file"));
 
 	for (size_t i = 0; i < json_array_size(sections); i++) {
 		if (i > 0)
 			printf("\n");
-		show_section(json_array_get(sections, i));
+		show_section(json_array_get(sections, i), located);
 	}
 }
 

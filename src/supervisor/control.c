@@ -203,6 +203,7 @@ socket_open(struct control *control, struct control_socket *sock,
 	char *text = NULL;
 	bool given;
 
+	free(sock->path);
 	socket_clear(sock);
 	sock->path = wanted_path(config, &given);
 	sock->group = find_group(config->control_group);
@@ -249,6 +250,23 @@ control_open(struct supervisor *supervisor, const struct config *config)
 	if (why == NULL)
 		socket_watch(control);
 	return why;
+}
+
+void
+control_adopt(struct supervisor *supervisor)
+{
+	struct control *control = &supervisor->control;
+	char *why;
+
+	if (control->socket.io.fd != -1) {
+		socket_watch(control);
+		return;
+	}
+	/* not worth the end of what serves */
+	why = control_open(supervisor, supervisor->plan->config);
+	if (why != NULL)
+		log_error("%s; going on without", why);
+	free(why);
 }
 
 /* --- reload: the socket ------------------------------------------------ */

@@ -50,6 +50,9 @@ void control_init(struct supervisor *supervisor);
 /* Opens the socket of the first configuration.  Returns NULL, or why it cannot
  * be done (the caller frees it). */
 char *control_open(struct supervisor *supervisor, const struct config *config);
+/* After an upgrade: goes on with the socket that the state named, or opens one
+ * if an older version had none. */
+void control_adopt(struct supervisor *supervisor);
 /* Removes the socket, drops the clients. */
 void control_close(struct supervisor *supervisor);
 

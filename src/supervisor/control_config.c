@@ -13,7 +13,8 @@
 static void
 add(json_t *keys, const char *name, char *value, const struct config_origin *origin)
 {
-	bool given = origin->file != NULL && origin->line != 0;
+	/* no name: of a state, see state_load.c */
+	bool given = origin->file != NULL && origin->file[0] != '\0' && origin->line != 0;
 
 	json_array_append_new(keys,
 	    json_pack("{s:o, s:o, s:o, s:o}", "key", json_text(name), "value",
@@ -113,6 +114,7 @@ control_status_config(const struct config *config)
 	TAILQ_FOREACH (service, &config->services, entry)
 		json_array_append_new(sections,
 		    section_json(CONFIG_SERVICE, service->name, service, service->at));
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "file", json_text(config->file),
-	    "sections", sections);
+	return json_pack("{s:b, s:o, s:o}", "ok", 1, "file",
+	    json_text(config->file[0] != '\0' ? config->file : NULL), "sections",
+	    sections);
 }

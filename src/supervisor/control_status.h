@@ -15,7 +15,7 @@ struct json_t *control_status_service(struct supervisor *supervisor,
     struct service *service);
 /* What is wrong, for monitoring. */
 struct json_t *control_status_check(struct supervisor *supervisor);
-/* Every key with its value and where it stands; see control_config.c. */
+/* Every key with its value and where it stands, if that is known; see control_config.c. */
 struct json_t *control_status_config(const struct config *config);
 
 #endif

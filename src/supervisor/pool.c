@@ -189,7 +189,7 @@ pool_restore(struct supervisor *supervisor, struct service *service, struct plan
 	memcpy(pool->done, saved->done, sizeof(pool->done));
 	pool->board_fd = saved->board_fd;
 	pool->board.layout = saved->board.layout;
-	strength_restore(pool, saved->strength.target);
+	strength_restore(pool, &saved->strength);
 	return pool;
 }
 

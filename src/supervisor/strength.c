@@ -386,18 +386,22 @@ strength_init(struct pool *pool, const struct pool *older)
 		    next_look_ns(now_ns));
 }
 
-void
-strength_restore(struct pool *pool, uint32_t target)
+/* The target, from what it was: as many as that; 0: what the configuration says. */
+static void
+set_by_hand(struct pool *pool, uint32_t workers)
 {
 	struct strength *strength = &pool->strength;
 
-	strength->cap = STRENGTH_NO_CAP;
-	if (is_scaled(pool)) {
-		scale_init(&strength->scale, &strength->limits, target, util_now_ns());
-		strength->target = strength->scale.target;
+	strength->by_hand = workers;
+	if (!is_scaled(pool)) {
+		strength->target = workers != 0 ? workers :
+						  (uint32_t)pool->config->workers;
+		return;
 	}
-	if (pool->state >= POOL_RETIRING)
-		strength_end(pool);
+	strength->limits = limits_of(pool->config);
+	if (workers != 0)
+		strength->limits.min = strength->limits.max = workers;
+	strength_serve(pool);
 }
 
 uint32_t
@@ -410,25 +414,28 @@ strength_most(const struct pool *pool)
 }
 
 void
+strength_restore(struct pool *pool, const struct strength *saved)
+{
+	struct strength *strength = &pool->strength;
+	uint32_t most = strength_most(pool);
+
+	strength->cap = STRENGTH_NO_CAP;
+	strength->target = saved->target;
+	set_by_hand(pool, saved->by_hand < most ? saved->by_hand : most);
+	if (pool->state >= POOL_RETIRING)
+		strength_end(pool);
+}
+
+void
 strength_by_hand(struct pool *pool, uint32_t workers)
 {
-	const struct config_service *config = pool->config;
-	struct strength *strength = &pool->strength;
-
-	if (workers == strength->by_hand)
+	if (workers == pool->strength.by_hand)
 		return;
-	strength->by_hand = workers;
-	if (!is_scaled(pool)) {
-		strength->target = workers != 0 ? workers : (uint32_t)config->workers;
+	set_by_hand(pool, workers);
+	if (is_scaled(pool))
+		look(pool);
+	else
 		strength_review(pool);
-		return;
-	}
-	strength->limits = limits_of(config);
-	if (workers != 0)
-		strength->limits.min = strength->limits.max = workers;
-	scale_init(&strength->scale, &strength->limits, strength->target, util_now_ns());
-	strength->target = strength->scale.target;
-	look(pool);
 }
 
 void

@@ -45,8 +45,8 @@ uint32_t strength_slots(const struct config_service *config);
  * load has made of the older one, and with its first batch (rollout.h). */
 void strength_init(struct pool *pool, const struct pool *older);
 /* After strength_init: a pool that an earlier version of poold left, with what it
- * wanted; what it knew of the load is learnt anew. */
-void strength_restore(struct pool *pool, uint32_t target);
+ * wanted (target, by_hand); what it knew of the load is learnt anew. */
+void strength_restore(struct pool *pool, const struct strength *saved);
 /* It gets the load from now on: its workers may leave idle_timeout after this. */
 void strength_serve(struct pool *pool);
 /* No more looks; before the pool is freed, or when it retires. */

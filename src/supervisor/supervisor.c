@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/daemon.h"
+#include "supervisor/event.h"
 #include "supervisor/main.h"
 #include "supervisor/reload.h"
 #include "supervisor/spawn.h"
@@ -561,6 +562,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	open_pidfile(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
+	control_adopt(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
 	systemd_open(supervisor);
@@ -569,6 +571,8 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	show_title(supervisor);
 	log_info("poold %s goes on in the place of poold %s (pid %d)", PACKAGE_VERSION,
 	    head->version, (int)getpid());
+	event_tell(supervisor, "upgraded", NULL, "s:s, s:s", "from", head->version, "to",
+	    PACKAGE_VERSION);
 	return 0;
 }
 
