@@ -5,6 +5,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use Poold::Proc qw(alive fds signal_to title);
+use JSON::PP ();
 use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes qw(time sleep);
 
@@ -471,6 +472,96 @@ INI
 	unlink $other->{log_file};
 	is(join(' ', grep { alive($_) } $after->{pid}), '', '... or a worker');
 	$other->{exit} = 0;
+}
+
+# the control socket
+{
+	my $ini = <<'INI';
+[listen main]
+address = 127.0.0.1:@port@
+
+[service still]
+route = /still
+command = @bin@/echo
+workers = 1
+
+[service wide]
+route = /wide
+command = @bin@/echo
+workers = 1
+
+[service stretch]
+route = /stretch
+command = @bin@/echo
+scaling = dynamic
+workers_max = 2
+idle_timeout = 100ms
+INI
+	my $other = poold($ini);
+	my $socket = "$other->{run}/control.sock";
+	my $ctl = sub {
+		open(my $out, '-|', built('poolctl'), '--json', '-s', $socket, @_)
+		    or die "poolctl: $!";
+		my $text = join '', <$out>;
+		close $out;
+		return $text ne '' ? JSON::PP->new->decode($text) : {};
+	};
+	my $service = sub {
+		my ($found) = grep { $_->{service} eq $_[0] } @{ $ctl->('status')->{services} };
+		return $found // {};
+	};
+	$other->get('/wide') for 1 .. 3;
+	$ctl->('drain', 'still');
+	$ctl->('scale', 'wide', 3);
+	$ctl->('scale', 'stretch', 4);
+	eventually { $service->('wide')->{workers_ready} == 3 } 10, 'a service is scaled by hand';
+	eventually { $service->('stretch')->{workers_ready} == 4 } 10, '... and one by load, too';
+	my %before = map { $_ => join ' ', sort($other->workers($_)) } qw(wide stretch);
+	my $ino = (stat $socket)[1];
+	my $since = time;
+	$other->write_config("[nonsense]\n");
+	$ctl->('reload');
+	for my $round ('upgrade', 'another upgrade') {
+		$other->mark;
+		signal_to 'USR2', $other->pid;
+		ok($other->wait_log(qr/took \d+ connections/, 10), $round);
+		is((stat $socket)[1], $ino, '... keeps the control socket');
+		my $all = $ctl->('status');
+		ok($all->{ok}, '... poolctl reaches the new version');
+		cmp_ok($all->{poold}{uptime_seconds}, '>=', time - $since, '... which knows when it began');
+		like($all->{poold}{reload_error}, qr/configuration/, '... that a reload failed');
+		is($service->('wide')->{requests}, 3, '... and how many requests there were');
+		is($other->get('/still')->status, 503, '... what is drained stays so');
+		is($service->('still')->{state}, 'drained', '... and is shown as that');
+		ok($service->($_)->{scaled_by_hand}, "... $_ is scaled by hand still")
+		    for qw(wide stretch);
+		is(join(' ', sort($other->workers($_))), $before{$_}, '... with the same workers')
+		    for qw(wide stretch);
+		my $config = $ctl->('config');
+		is($config->{file}, undef, '... where keys stand is not known');
+		my $event = $ctl->('events');
+		is($event->{event}, 'upgraded', '... the first event tells of the upgrade');
+	}
+	$ctl->('scale', 'wide', 'auto');
+	eventually { $other->workers('wide') == 1 } 10, 'scaling can be undone';
+	$ctl->('scale', 'stretch', 'auto');
+	eventually { $other->workers('stretch') < 4 } 10, '... also where load scales';
+	$ctl->('resume', 'still');
+	is($other->get('/still')->status, 200, '... and draining');
+	$other->write_config($ini);
+	ok($ctl->('reload')->{ok}, '... and it reloads');
+	is($ctl->('config')->{file}, $other->{ini}, '... after which keys have a file again');
+
+	# one that has none gets one, when it can be had
+	my $beside = poold($ini, env => { RUNTIME_DIRECTORY => $other->{run} });
+	ok($beside->wait_log(qr/going on without/, 10), 'a second poold has no control socket');
+	is($other->stop('TERM'), 0, '... when the first is gone');
+	ok(!-e $socket, '... and its socket');
+	signal_to 'USR2', $beside->pid;
+	ok($beside->wait_log(qr/took \d+ connections/, 10), '... an upgrade');
+	ok($ctl->('status')->{ok}, '... opens one');
+	is($beside->stop('TERM'), 0, '... that is removed at its end');
+	ok(!-e $socket, '... as it should be');
 }
 
 # the end

@@ -20,26 +20,28 @@
 
 enum role_type {
 	/* supervisor to router */
-	ROLE_START = 1,	 /* role_start; fds: access log, if any */
-	ROLE_LISTENER,	 /* role_listener; fd: the listening socket; without it
+	ROLE_START = 1,	      /* role_start; fds: access log, if any */
+	ROLE_LISTENER,	      /* role_listener; fd: the listening socket; without it
 			  * new settings for one that is known */
-	ROLE_UNLISTEN,	 /* role_id: stop accepting, close it */
-	ROLE_GENERATION, /* role_generation; fds: queue, done, scoreboard */
-	ROLE_ROUTE,	 /* role_route */
-	ROLE_COMMIT,	 /* role_id: the tables' version */
-	ROLE_READY,	 /* role_worker: it takes leases */
-	ROLE_LEAVING,	 /* role_worker: it was told to stop */
-	ROLE_GONE,	 /* role_worker: it was reaped */
-	ROLE_RETIRE,	 /* role_id: send nothing more to this generation */
-	ROLE_SHARE,	 /* role_id: it takes what its successor has no room for */
-	ROLE_UNSHARE,	 /* role_id: not any more */
-	ROLE_FORGET,	 /* role_id: its last worker was reaped */
-	ROLE_LOGS,	 /* role_logs; fds: log, access log, as flags say */
-	ROLE_LIMITS,	 /* role_limits */
-	ROLE_TROUBLE,	 /* role_trouble: workers die or fail to start, again */
-	ROLE_DRAIN,	 /* role_id 0: stop accepting, finish, say DRAINED */
-	ROLE_TAKE,	 /* role_id 0; fd: to the router that serves so far (see
+	ROLE_UNLISTEN,	      /* role_id: stop accepting, close it */
+	ROLE_GENERATION,      /* role_generation; fds: queue, done, scoreboard */
+	ROLE_ROUTE,	      /* role_route */
+	ROLE_COMMIT,	      /* role_id: the tables' version */
+	ROLE_READY,	      /* role_worker: it takes leases */
+	ROLE_LEAVING,	      /* role_worker: it was told to stop */
+	ROLE_GONE,	      /* role_worker: it was reaped */
+	ROLE_RETIRE,	      /* role_id: send nothing more to this generation */
+	ROLE_SHARE,	      /* role_id: it takes what its successor has no room for */
+	ROLE_UNSHARE,	      /* role_id: not any more */
+	ROLE_FORGET,	      /* role_id: its last worker was reaped */
+	ROLE_LOGS,	      /* role_logs; fds: log, access log, as flags say */
+	ROLE_LIMITS,	      /* role_limits */
+	ROLE_TROUBLE,	      /* role_trouble: workers die or fail to start, again */
+	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
+	ROLE_TAKE,	      /* role_id 0; fd: to the router that serves so far (see
 			  * HANDOVER); what follows is read when it has ended */
+	ROLE_ASK,	      /* role_id: a number; LOAD of all services, then ANSWER */
+	ROLE_DRAINED_SERVICE, /* role_drained: whether it takes new requests */
 	/* router to supervisor */
 	ROLE_COMMITTED, /* role_id: the version now valid */
 	ROLE_GONE_SEEN, /* role_worker: its leases are settled */
@@ -52,6 +54,7 @@ enum role_type {
 	ROLE_LOAD,	/* role_load */
 	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
+	ROLE_ANSWER,	/* role_answer */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
 	 * role_id 0; fd: one end of a pair whose other end a new router has.
@@ -235,6 +238,19 @@ struct role_stuck {
 	char line[];
 };
 #define ROLE_LINE_MAX 512
+
+/* New requests of a service get 503; those that wait are served. */
+struct role_drained {
+	uint32_t type;
+	uint32_t drained;
+	char service[ROLE_NAME_MAX];
+};
+
+struct role_answer {
+	uint32_t type;
+	uint32_t id; /* of the ASK */
+	uint32_t connections;
+};
 
 /* The queue of a service, told while something waits in it, and once when
  * nothing does any more. */

@@ -197,6 +197,32 @@ worker_trouble(struct router *router, const struct role_trouble *role)
 		guard_trouble(generation, role);
 }
 
+/* By name: it is told of a service before its first generation serves. */
+static void
+drain_service(struct router *router, const struct role_drained *role, size_t len)
+{
+	struct role_drained copy;
+
+	if (len != sizeof(copy))
+		return;
+	copy = *role;
+	copy.service[sizeof(copy.service) - 1] = '\0';
+	service_get(router, copy.service)->drained = copy.drained != 0;
+}
+
+static void
+answer(struct router *router, uint32_t id)
+{
+	struct role_answer role = { .type = ROLE_ANSWER,
+		.id = id,
+		.connections = router->connection_count };
+	const struct service *service;
+
+	TAILQ_FOREACH (service, &router->services, entry)
+		service_tell_queued(service);
+	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
+}
+
 static void
 handle_worker(struct router *router, const struct role_worker *role, int rest_fd)
 {
@@ -227,6 +253,9 @@ handle_id(struct router *router, const struct role_id *role)
 		break;
 	case ROLE_DRAIN:
 		drain(router);
+		break;
+	case ROLE_ASK:
+		answer(router, role->id);
 		break;
 	case ROLE_RETIRE:
 		if ((generation = generation_find(router, role->id)) != NULL)
@@ -285,6 +314,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		break;
 	case ROLE_TROUBLE:
 		worker_trouble(router, buf);
+		break;
+	case ROLE_DRAINED_SERVICE:
+		drain_service(router, buf, len);
 		break;
 	case ROLE_LOGS:
 		replace_logs(router, buf, fds, fd_count);

@@ -15,6 +15,7 @@
 #include "router/router.h"
 
 #define REFUSALS_MAX 2
+#define DRAINED_S    10		  /* Retry-After of a service that is drained */
 #define LOAD_NS	     (50 * MS_NS) /* no more often is the queue told */
 
 /* --- the load ---------------------------------------------------------- */
@@ -49,6 +50,17 @@ load_begins(struct service *service)
 {
 	if (service->settings.tell_load && !loop_timer_is_set(&service->load_timer))
 		tell_load(service);
+}
+
+void
+service_tell_queued(const struct service *service)
+{
+	struct role_load role = { .type = ROLE_LOAD, .queued = service->queued };
+
+	if (service->generation == NULL)
+		return;
+	role.generation = service->generation->id;
+	channel_send(&service->router->supervisor, &role, sizeof(role), NULL, 0);
 }
 
 /* --- services ---------------------------------------------------------- */
@@ -98,8 +110,8 @@ service_is_available(const struct service *service)
 {
 	const struct generation *generation = service->generation;
 
-	if (generation == NULL || !has_workers(generation) || generation->sending_over ||
-	    service_breaker_refuses(service))
+	if (service->drained || generation == NULL || !has_workers(generation) ||
+	    generation->sending_over || service_breaker_refuses(service))
 		return false;
 	return service->queued < service->settings.queue_limit ||
 	    (service->queued == 0 && generation_has_room(generation));
@@ -244,6 +256,11 @@ void
 service_submit(struct service *service, struct request *request)
 {
 	request->service = service;
+	if (service->drained) {
+		request->retry_after_s = DRAINED_S;
+		refuse(request, 503, "the service is drained", 0);
+		return;
+	}
 	if (!guard_admit(request)) {
 		service_turn_away(request);
 		return;

@@ -33,11 +33,15 @@ struct service {
 	uint32_t load_told;		  /* its length when it was told last */
 	struct breaker breaker;		  /* see guard.h */
 	struct loop_timer breaker_timer;
-	bool routed; /* some route leads here */
+	bool routed;  /* some route leads here */
+	bool drained; /* new requests are refused */
 };
 
 /* The service of this name, made if there is none. */
 struct service *service_get(struct router *router, const char *name);
+
+/* Tells the supervisor how many requests wait, as it asked. */
+void service_tell_queued(const struct service *service);
 
 /* At the router's end. */
 void services_free(struct router *router);

@@ -66,6 +66,7 @@ enum config_health {
 	CONFIG_HEALTH_TCP,
 	CONFIG_HEALTH_WATCHDOG,
 };
+enum config_readers { CONFIG_READERS_GROUP, CONFIG_READERS_ALL };
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -203,13 +204,16 @@ struct config {
 	struct config_origin origin; /* of [poold]; line 0: there is none */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	/* [poold] */
-	char *user;	  /* "" : nobody when started as root, else who runs it */
-	char *group;	  /* "" : the user's own groups */
-	char *pid_file;	  /* "" : none */
-	char *log;	  /* "stderr", or an absolute path */
-	char *access_log; /* "stderr", "off", or an absolute path */
-	char *slow_log;	  /* the same */
-	char *libexec;	  /* absolute */
+	char *user;	     /* "" : nobody when started as root, else who runs it */
+	char *group;	     /* "" : the user's own groups */
+	char *pid_file;	     /* "" : none */
+	char *log;	     /* "stderr", or an absolute path */
+	char *access_log;    /* "stderr", "off", or an absolute path */
+	char *slow_log;	     /* the same */
+	char *control;	     /* "" : in the run-time folder, "off", or absolute */
+	char *control_group; /* "" : none */
+	enum config_readers control_readers;
+	char *libexec; /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */
 	struct config_listens listens;

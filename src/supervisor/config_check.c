@@ -625,4 +625,5 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		slow_check(config, service, errors);
 	}
 	accounts_check(config, errors);
+	config_control_check(config, errors);
 }

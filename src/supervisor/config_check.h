@@ -36,4 +36,7 @@ char *config_interpreter_read(int fd);
 void config_health_check(const struct config_service *service,
     struct config_errors *errors);
 
+/* The control socket. */
+void config_control_check(const struct config *config, struct config_errors *errors);
+
 #endif

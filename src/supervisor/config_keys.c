@@ -33,6 +33,11 @@ static const char *const health_words[] = {
 	[CONFIG_HEALTH_WATCHDOG] = "watchdog",
 	NULL,
 };
+static const char *const readers_words[] = {
+	[CONFIG_READERS_GROUP] = "group",
+	[CONFIG_READERS_ALL] = "all",
+	NULL,
+};
 static const char *const mode_words[] = {
 	[CONFIG_MODE_LEASE] = "lease",
 	[CONFIG_MODE_INHERIT] = "inherit",
@@ -74,6 +79,14 @@ const struct config_key config_keys[] = {
 	  .def = "off", .help = "where one line for each request goes" },
 	{ .name = "slow_log", POOLD(slow_log), .type = CONFIG_ACCESS_LOG,
 	  .def = "off", .help = "where slow requests are described" },
+	{ .name = "control", POOLD(control), .type = CONFIG_CONTROL, .def = "",
+	  .flags = CONFIG_KEY_EMPTY, .help = "socket that poolctl talks to" },
+	{ .name = "control_group", POOLD(control_group), .type = CONFIG_TEXT,
+	  .def = "", .flags = CONFIG_KEY_EMPTY,
+	  .help = "group whose members may use it" },
+	{ .name = "control_readers", POOLD(control_readers), .type = CONFIG_ENUM,
+	  .def = "group", .choices = readers_words,
+	  .help = "who may look, but change nothing" },
 	{ .name = "libexec", POOLD(libexec), .type = CONFIG_PATH,
 	  .def = LIBEXECDIR, .help = "folder of the workers that are installed" },
 	{ .name = "max_connections", POOLD(max_connections),

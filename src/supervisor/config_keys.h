@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_PATHS,	   /* struct config_strings */
 	CONFIG_LOG,	   /* char *: "stderr" or a path */
 	CONFIG_ACCESS_LOG, /* char *: "stderr", "off" or a path */
+	CONFIG_CONTROL,	   /* char *: "", "off" or a path */
 	CONFIG_ADDRESS,	   /* char *: see config_address_parse */
 	CONFIG_BOOL,	   /* bool */
 	CONFIG_INT,	   /* int64_t */

@@ -315,6 +315,12 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
 		return log_set(key, slot, text, origin, why);
+	case CONFIG_CONTROL:
+		string_store(slot,
+		    *text == '\0' || strcmp(text, "off") == 0 ?
+			util_strdup(text) :
+			config_path_beside(origin->file, text));
+		return true;
 	case CONFIG_ADDRESS:
 		return address_set(slot, text, origin, why);
 	case CONFIG_BOOL:
@@ -408,6 +414,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_PATH:
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
+	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_CPUS:
 		string_store(slot, NULL);

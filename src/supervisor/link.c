@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/util.h"
+#include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
@@ -149,6 +150,18 @@ link_add_pool(struct link *link, struct pool *pool)
 		return;
 	strlcpy(role.service, pool->service->name, sizeof(role.service));
 	send_msg(link, &role, sizeof(role), fds, 3);
+	/* also when not: it may remember an earlier service of this name */
+	link_tell_drained(link, pool->service);
+}
+
+void
+link_tell_drained(struct link *link, const struct service *service)
+{
+	struct role_drained role = { .type = ROLE_DRAINED_SERVICE,
+		.drained = service->drained };
+
+	strlcpy(role.service, service->name, sizeof(role.service));
+	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
 static void
@@ -345,6 +358,12 @@ on_load(struct link *link, const struct role_load *role)
 }
 
 static void
+on_answer(struct link *link, const struct role_answer *role)
+{
+	control_answered(&link->supervisor->control, role->id, role->connections);
+}
+
+static void
 on_outlier(struct link *link, const struct role_outlier *role)
 {
 	struct worker *worker = service_find_worker(&link->supervisor->services,
@@ -387,6 +406,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_stuck(link, buf, len);
 	else if (role->type == ROLE_LOAD && len == sizeof(struct role_load))
 		on_load(link, buf);
+	else if (role->type == ROLE_ANSWER && len == sizeof(struct role_answer))
+		on_answer(link, buf);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))
@@ -472,6 +493,7 @@ on_exit_event(void *owner, uint32_t events)
 	    info.si_status,
 	    link_old_serves_on(link) ? "the old one serves on; trying again" :
 				       "starting another");
+	event_tell(link->supervisor, "router_died", NULL, "s:i", "pid", (int)pid);
 	if (util_now_ns() - link->started_ns >= YOUNG_NS)
 		link->failures = 0;
 	supervisor_reap_strangers(link->supervisor);

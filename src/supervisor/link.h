@@ -16,6 +16,7 @@
 
 struct listener;
 struct pool;
+struct service;
 struct supervisor;
 
 /* The router of the version of poold that was before us.  It serves until ours
@@ -55,6 +56,8 @@ void link_update_listener(struct link *link, const struct listener *listener);
 void link_remove_listener(struct link *link, const struct listener *listener);
 /* Makes the routes of all serving pools the valid ones. */
 void link_commit(struct link *link);
+/* Whether a service takes new requests. */
+void link_tell_drained(struct link *link, const struct service *service);
 /* Asks it to stop accepting and to finish. */
 void link_drain(struct link *link);
 /* Ends it: by closing the channel when it has drained, else by force. */

@@ -14,6 +14,7 @@
 #include "common/util.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/config_value.h"
+#include "supervisor/event.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -188,7 +189,7 @@ pool_restore(struct supervisor *supervisor, struct service *service, struct plan
 	memcpy(pool->done, saved->done, sizeof(pool->done));
 	pool->board_fd = saved->board_fd;
 	pool->board.layout = saved->board.layout;
-	strength_restore(pool, saved->strength.target);
+	strength_restore(pool, &saved->strength);
 	return pool;
 }
 
@@ -209,6 +210,8 @@ pool_worker_ready(struct pool *pool)
 		pool->was_ready = true;
 		log_info("service %s: generation %u is ready (%u worker%s)",
 		    pool->service->name, pool->number, target, target == 1 ? "" : "s");
+		event_tell(pool->supervisor, "generation_ready", pool->service->name,
+		    "s:i, s:i", "generation", (int)pool->number, "workers", (int)target);
 		health_serving(pool);
 	}
 	/* also for the successor of one that died while others were waited for */

@@ -21,6 +21,7 @@ struct reload {
 	struct plan *plan;
 	struct plan *old_plan; /* that was in force; NULL: none */
 	uint64_t began_ns;
+	const char *only; /* the service that is restarted; NULL: a reload */
 	bool starting;	  /* pools are being started: nothing is decided yet */
 	char *failure;	  /* met while starting; NULL: none */
 	bool rolling_out; /* the new generations serve */
@@ -193,12 +194,13 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 	char *fingerprint = fingerprint_new(reload->plan->config, config);
 	char *why = NULL;
 
-	if (service->current != NULL &&
+	if (reload->only == NULL && service->current != NULL &&
 	    strcmp(service->current->fingerprint, fingerprint) == 0) {
 		free(fingerprint);
 		return NULL;
 	}
-	if (service->current != NULL && is_for_signal(service->current, fingerprint)) {
+	if (reload->only == NULL && service->current != NULL &&
+	    is_for_signal(service->current, fingerprint)) {
 		service->current->fresh_fingerprint = fingerprint;
 		return NULL;
 	}
@@ -215,7 +217,8 @@ start_services(struct supervisor *supervisor, struct reload *reload)
 	char *why;
 
 	TAILQ_FOREACH (config, &reload->plan->config->services, entry)
-		if ((why = start_service(supervisor, reload, config)) != NULL)
+		if ((reload->only == NULL || reload->only == config->name) &&
+		    (why = start_service(supervisor, reload, config)) != NULL)
 			return why;
 	return NULL;
 }
@@ -302,6 +305,14 @@ begin_again_if_asked(struct supervisor *supervisor)
 	reload_begin(supervisor);
 }
 
+/* Tells those who wait for it. */
+static void
+tell_end(struct supervisor *supervisor, const char *failure)
+{
+	systemd_reloaded(supervisor, failure);
+	control_reloaded(supervisor, failure);
+}
+
 static void
 fail(struct supervisor *supervisor, const char *why)
 {
@@ -311,7 +322,8 @@ fail(struct supervisor *supervisor, const char *why)
 	supervisor->reload = NULL;
 	abandon_pools(supervisor);
 	close_fresh(supervisor);
-	systemd_reloaded(supervisor, why);
+	control_abandon(supervisor);
+	tell_end(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
@@ -332,6 +344,17 @@ reopen_logs_if_changed(struct supervisor *supervisor, const struct config *confi
 		logs_reopen(supervisor, config);
 }
 
+/* The numbers that were set by hand are for the time until a reload. */
+static void
+forget_hands(struct supervisor *supervisor)
+{
+	struct service *service, *next;
+
+	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next)
+		if (service->current != NULL)
+			strength_by_hand(service->current, 0);
+}
+
 /* The last of the old generations is not needed any more.  The routes are
  * valid already: the router sends nothing more to them by then. */
 static void
@@ -347,13 +370,28 @@ finish(struct supervisor *supervisor)
 	switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
 	if (reload->old_plan != NULL) {
-		log_info("reload done in %.3f s",
+		log_info("%s done in %.3f s", reload->only != NULL ? "restart" : "reload",
 		    (double)(util_now_ns() - reload->began_ns) / 1e9);
-		systemd_reloaded(supervisor, NULL);
+		if (reload->only == NULL)
+			forget_hands(supervisor);
+		tell_end(supervisor, NULL);
 	}
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
+}
+
+/* The control socket of the configuration that is in force again. */
+static void
+restore_control(struct supervisor *supervisor)
+{
+	char *why = control_prepare(supervisor, supervisor->plan->config);
+
+	if (why == NULL)
+		control_commit(supervisor);
+	else
+		log_error("%s; it stays where it is", why);
+	free(why);
 }
 
 /* Brings back what served before. */
@@ -368,6 +406,7 @@ undo(struct supervisor *supervisor, const char *why)
 	plan_release(supervisor->plan);
 	supervisor->plan = plan_retain(reload->old_plan);
 	reopen_logs_if_changed(supervisor, supervisor->plan->config);
+	restore_control(supervisor);
 	TAILQ_FOREACH (rollout, &reload->rollouts, entry) {
 		if (rollout->fresh != NULL)
 			pool_event(rollout->fresh, POOL_ON_STANDBY);
@@ -381,7 +420,7 @@ undo(struct supervisor *supervisor, const char *why)
 			pool_event(rollout->fresh, POOL_ON_RETIRE);
 	switch_listeners(supervisor, supervisor->plan->config, false);
 	supervisor_title_touch(supervisor);
-	systemd_reloaded(supervisor, why);
+	tell_end(supervisor, why);
 	reload_free(reload);
 	begin_again_if_asked(supervisor);
 	upgrade_check(supervisor);
@@ -433,8 +472,10 @@ commit(struct supervisor *supervisor)
 
 	reload->old_plan = supervisor->plan;
 	supervisor->plan = plan_retain(reload->plan);
-	if (reload->old_plan != NULL)
+	if (reload->old_plan != NULL) {
 		reopen_logs_if_changed(supervisor, reload->plan->config);
+		control_commit(supervisor);
+	}
 	switch_pools(supervisor, reload);
 	link_commit(&supervisor->link);
 	switch_listeners(supervisor, reload->plan->config, true);
@@ -457,7 +498,7 @@ commit_if_ready(struct supervisor *supervisor)
 }
 
 static struct reload *
-reload_new(struct supervisor *supervisor, struct config *config)
+reload_new(struct supervisor *supervisor, struct plan *plan)
 {
 	struct reload *reload = util_alloc(sizeof(*reload));
 
@@ -465,7 +506,7 @@ reload_new(struct supervisor *supervisor, struct config *config)
 	TAILQ_INIT(&reload->rollouts);
 	reload->timer.fn = on_timer;
 	reload->timer.owner = reload;
-	reload->plan = plan_new(config);
+	reload->plan = plan;
 	reload->began_ns = util_now_ns();
 	return reload;
 }
@@ -479,7 +520,9 @@ start_all(struct supervisor *supervisor)
 	char *why;
 
 	reload->starting = true;
-	why = open_listeners(supervisor, reload->plan->config);
+	why = control_prepare(supervisor, reload->plan->config);
+	if (why == NULL)
+		why = open_listeners(supervisor, reload->plan->config);
 	if (why == NULL)
 		why = start_services(supervisor, reload);
 	reload->starting = false;
@@ -497,8 +540,10 @@ load(struct supervisor *supervisor)
 
 	config_errors_init(&errors);
 	config = config_load(supervisor->config_file, &errors);
-	TAILQ_FOREACH (error, &errors.list, entry)
+	TAILQ_FOREACH (error, &errors.list, entry) {
 		log_error("%s", error->text);
+		control_reload_error(supervisor, error->text);
+	}
 	if (config == NULL)
 		log_error("reload failed: %zu error%s in the configuration; the "
 			  "old configuration goes on",
@@ -507,11 +552,25 @@ load(struct supervisor *supervisor)
 	return config;
 }
 
+static void
+go_on(struct supervisor *supervisor)
+{
+	char *why;
+
+	supervisor->upgrade.stale = true;
+	why = start_all(supervisor);
+
+	if (why != NULL)
+		fail(supervisor, why);
+	else
+		commit_if_ready(supervisor);
+	free(why);
+}
+
 void
 reload_begin(struct supervisor *supervisor)
 {
 	struct config *config;
-	char *why;
 
 	if (supervisor->phase != SUPERVISOR_SERVING)
 		return;
@@ -521,19 +580,27 @@ reload_begin(struct supervisor *supervisor)
 	}
 	log_info("reloading %s", supervisor->config_file);
 	systemd_reloading(supervisor);
+	control_reloading(supervisor);
 	config = load(supervisor);
 	if (config == NULL) {
-		systemd_reloaded(supervisor, "the configuration has errors");
+		tell_end(supervisor, "the configuration has errors");
 		return;
 	}
-	supervisor->upgrade.stale = true;
-	supervisor->reload = reload_new(supervisor, config);
-	why = start_all(supervisor);
-	if (why != NULL)
-		fail(supervisor, why);
-	else
-		commit_if_ready(supervisor);
-	free(why);
+	supervisor->reload = reload_new(supervisor, plan_new(config));
+	go_on(supervisor);
+}
+
+void
+reload_restart(struct supervisor *supervisor, const char *service)
+{
+	struct plan *plan = plan_retain(supervisor->plan);
+
+	log_info("restarting service %s", service);
+	systemd_reloading(supervisor);
+	control_reloading(supervisor);
+	supervisor->reload = reload_new(supervisor, plan);
+	supervisor->reload->only = config_service_find(plan->config, service)->name;
+	go_on(supervisor);
 }
 
 int
@@ -541,7 +608,7 @@ reload_first(struct supervisor *supervisor, struct config *config)
 {
 	char *why;
 
-	supervisor->reload = reload_new(supervisor, config);
+	supervisor->reload = reload_new(supervisor, plan_new(config));
 	/* a worker that cannot be started yet is tried again while we serve */
 	supervisor->reload->starting = true;
 	why = open_listeners(supervisor, config);

@@ -17,6 +17,9 @@ struct supervisor;
 /* Begins a reload of the configuration file; while one is in progress, the
  * next begins after it. */
 void reload_begin(struct supervisor *supervisor);
+/* A new generation of one service that serves, by the rules of a reload, though
+ * nothing has changed; only while no reload is under way. */
+void reload_restart(struct supervisor *supervisor, const char *service);
 /* The first configuration, when poold starts: binds, starts, and switches
  * without waiting for the workers.  Returns an exit status of sysexits(3), 0
  * when it serves; the reason of a failure was printed to stderr.  The

@@ -11,6 +11,7 @@
 
 #include "common/roles.h"
 #include "supervisor/pool.h"
+#include "supervisor/tally.h"
 
 struct service {
 	TAILQ_ENTRY(service) entry;
@@ -19,6 +20,8 @@ struct service {
 	struct pool *current;		 /* that serves; NULL: none (yet, or any more) */
 	uint32_t generations;		 /* so far */
 	enum role_breaker_state breaker; /* as the router told last */
+	bool drained;			 /* new requests get 503 */
+	struct tally tally;
 };
 TAILQ_HEAD(services, service);
 

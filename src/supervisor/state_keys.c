@@ -65,6 +65,15 @@ static const struct record_key supervisor_keys[] = {
 	KEY(TEXT, "systemd_note", systemd.note),
 	NEEDED(FD, "notify_fd", notify.io.fd),
 	NEEDED(CHARS, "notify_path", notify.path),
+	KEY(UNSIGNED, "started_ns", started_ns),
+	KEY(FD, "control_fd", control.socket.io.fd),
+	KEY(TEXT, "control_path", control.socket.path),
+	KEY(UNSIGNED, "control_dev", control.socket.dev),
+	KEY(UNSIGNED, "control_ino", control.socket.ino),
+	{ RECORD_KEY(RECORD_UNSIGNED, "control_group", OF, control.socket.group),
+	    .always = true },
+	KEY(BOOL, "control_all", control.socket.all),
+	KEY(TEXT, "reload_failure", control.failure),
 	KEY(UNSIGNED, "router_epoch", link.epoch),
 	KEY(UNSIGNED, "tables_version", link.version),
 };
@@ -95,6 +104,11 @@ static const struct record_key service_keys[] = {
 	NEEDED(TEXT, "name", name),
 	NEEDED(UNSIGNED, "generations", generations),
 	{ RECORD_KEY(RECORD_ENUM, "breaker", OF, breaker), .name_of = breaker_name },
+	KEY(BOOL, "drained", drained),
+	KEY(UNSIGNED, "ended_requests", tally.ended.requests),
+	KEY(UNSIGNED, "ended_errors", tally.ended.errors),
+	KEY(UNSIGNED, "ended_bytes", tally.ended.bytes),
+	KEY(UNSIGNED, "restarts", tally.restarts),
 };
 TABLE(service);
 #undef OF
@@ -107,6 +121,7 @@ static const struct record_key pool_keys[] = {
 	    .name_of = pool_name },
 	NEEDED(UNSIGNED, "worker_count", worker_count),
 	KEY(UNSIGNED, "target", strength.target),
+	KEY(UNSIGNED, "by_hand", strength.by_hand),
 	KEY(BOOL, "was_ready", was_ready),
 	KEY(BOOL, "start_failed", start_failed),
 	KEY(UNSIGNED, "checks_failed", health.failed),

@@ -47,6 +47,18 @@ open_text(const char *text)
 	return -1;
 }
 
+/* Where its keys stand is the old version's knowledge; see poolctl(1). */
+static void
+forget_origins(struct config *config)
+{
+	struct config_string *file;
+
+	/* every origin points to one of these */
+	TAILQ_FOREACH (file, &config->files, entry)
+		file->value[0] = '\0';
+	config->file[0] = '\0';
+}
+
 static struct config *
 load_config(const char *text, char **why)
 {
@@ -65,6 +77,8 @@ load_config(const char *text, char **why)
 	if (config == NULL)
 		*why = util_asprintf("the configuration in force cannot be read: %s",
 		    TAILQ_EMPTY(&errors.list) ? "" : TAILQ_FIRST(&errors.list)->text);
+	else
+		forget_origins(config);
 	config_errors_free(&errors);
 	close(fd);
 	return config;
@@ -159,6 +173,8 @@ load_service(struct loader *loader)
 	loader->service = service_find_or_add(&loader->supervisor->services, saved.name);
 	loader->service->generations = saved.generations;
 	loader->service->breaker = saved.breaker;
+	loader->service->drained = saved.drained;
+	loader->service->tally = saved.tally;
 	loader->pool = NULL;
 	free(saved.name);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/environment.h"
+#include "supervisor/event.h"
 #include "supervisor/load.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
@@ -18,6 +19,7 @@
 #include "supervisor/supervisor.h"
 
 #define LOOK_NS (100 * MS_NS)
+#define FEW	8 /* workers that any service may have by hand */
 /* Of a pool of so many workers: one in eight may have a successor. */
 #define SLOTS(workers) ((workers) + 1 + (workers) / 8)
 
@@ -38,15 +40,23 @@ wanted(const struct pool *pool)
 
 /* --- counting ---------------------------------------------------------- */
 
-uint32_t
-strength_slots(const struct config_service *config)
+static int64_t
+most_by_hand(const struct config_service *config)
 {
 	int64_t most = config->scaling == CONFIG_SCALING_STATIC ? config->workers :
 								  config->workers_max;
 
+	most = 2 * most > FEW ? 2 * most : FEW;
+	return most < CONFIG_WORKERS_MAX ? most : CONFIG_WORKERS_MAX;
+}
+
+uint32_t
+strength_slots(const struct config_service *config)
+{
+
 	static_assert(SLOTS(CONFIG_WORKERS_MAX) <= LEASE_WORKERS_MAX,
 	    "the largest pool has room for successors, too");
-	return (uint32_t)SLOTS(most);
+	return (uint32_t)SLOTS(most_by_hand(config));
 }
 
 /* The slots as staff.c sees them; the caller frees them. */
@@ -227,6 +237,9 @@ scale_to_load(struct pool *pool, uint64_t now_ns)
 			 "requests waiting)",
 		    pool->service->name, strength->target,
 		    strength->target == 1 ? "" : "s", was, load.busy, load.queued);
+	if (strength->target != was)
+		event_tell(pool->supervisor, "scaled", pool->service->name, "s:i, s:i",
+		    "from", (int)was, "to", (int)strength->target);
 	say_saturated(pool);
 }
 
@@ -373,18 +386,56 @@ strength_init(struct pool *pool, const struct pool *older)
 		    next_look_ns(now_ns));
 }
 
-void
-strength_restore(struct pool *pool, uint32_t target)
+/* The target, from what it was: as many as that; 0: what the configuration says. */
+static void
+set_by_hand(struct pool *pool, uint32_t workers)
 {
 	struct strength *strength = &pool->strength;
 
-	strength->cap = STRENGTH_NO_CAP;
-	if (is_scaled(pool)) {
-		scale_init(&strength->scale, &strength->limits, target, util_now_ns());
-		strength->target = strength->scale.target;
+	strength->by_hand = workers;
+	if (!is_scaled(pool)) {
+		strength->target = workers != 0 ? workers :
+						  (uint32_t)pool->config->workers;
+		return;
 	}
+	strength->limits = limits_of(pool->config);
+	if (workers != 0)
+		strength->limits.min = strength->limits.max = workers;
+	strength_serve(pool);
+}
+
+uint32_t
+strength_most(const struct pool *pool)
+{
+	int64_t most = most_by_hand(pool->config);
+
+	/* one slot is for successors */
+	return most < pool->worker_count ? (uint32_t)most : pool->worker_count - 1;
+}
+
+void
+strength_restore(struct pool *pool, const struct strength *saved)
+{
+	struct strength *strength = &pool->strength;
+	uint32_t most = strength_most(pool);
+
+	strength->cap = STRENGTH_NO_CAP;
+	strength->target = saved->target;
+	set_by_hand(pool, saved->by_hand < most ? saved->by_hand : most);
 	if (pool->state >= POOL_RETIRING)
 		strength_end(pool);
+}
+
+void
+strength_by_hand(struct pool *pool, uint32_t workers)
+{
+	if (workers == pool->strength.by_hand)
+		return;
+	set_by_hand(pool, workers);
+	if (is_scaled(pool))
+		look(pool);
+	else
+		strength_review(pool);
 }
 
 void

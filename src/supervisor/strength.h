@@ -33,6 +33,7 @@ struct strength {
 	bool again;	/* and was asked for meanwhile */
 	bool said_saturated;
 	bool said_squeezed;
+	uint32_t by_hand; /* as many are wanted, whatever the load; 0: not so */
 };
 
 /* Slots that a pool of this configuration needs: the most workers it may have,
@@ -44,8 +45,8 @@ uint32_t strength_slots(const struct config_service *config);
  * load has made of the older one, and with its first batch (rollout.h). */
 void strength_init(struct pool *pool, const struct pool *older);
 /* After strength_init: a pool that an earlier version of poold left, with what it
- * wanted; what it knew of the load is learnt anew. */
-void strength_restore(struct pool *pool, uint32_t target);
+ * wanted (target, by_hand); what it knew of the load is learnt anew. */
+void strength_restore(struct pool *pool, const struct strength *saved);
 /* It gets the load from now on: its workers may leave idle_timeout after this. */
 void strength_serve(struct pool *pool);
 /* No more looks; before the pool is freed, or when it retires. */
@@ -61,6 +62,12 @@ bool strength_needs_another(const struct pool *pool);
 void strength_review(struct pool *pool);
 /* Changes the cap, and starts and stops accordingly. */
 void strength_cap(struct pool *pool, uint32_t cap);
+/* How many workers there may be by hand: twice as many as the configuration
+ * says, or a few. */
+uint32_t strength_most(const struct pool *pool);
+/* As many as that, from 1 to strength_most, whatever the load; 0: what the
+ * configuration says again.  May free the pool. */
+void strength_by_hand(struct pool *pool, uint32_t workers);
 /* The router says how many requests wait in its queue. */
 void strength_report(struct pool *pool, uint32_t queued);
 /* What waited is gone, or another generation's.  The next look acts on it. */

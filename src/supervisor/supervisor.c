@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/daemon.h"
+#include "supervisor/event.h"
 #include "supervisor/main.h"
 #include "supervisor/reload.h"
 #include "supervisor/spawn.h"
@@ -144,6 +145,7 @@ stop_gracefully(struct supervisor *supervisor)
 	log_info("stopping: finishing the requests in work");
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
+	control_stopping(supervisor);
 	supervisor->phase = SUPERVISOR_DRAINING;
 	systemd_stopping(supervisor);
 	show_title(supervisor);
@@ -160,10 +162,20 @@ stop_now(struct supervisor *supervisor)
 	supervisor->quick = true;
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
+	control_stopping(supervisor);
 	systemd_stopping(supervisor);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
+}
+
+void
+supervisor_stop(struct supervisor *supervisor)
+{
+	if (supervisor->phase == SUPERVISOR_SERVING)
+		stop_gracefully(supervisor);
+	else if (!supervisor->quick)
+		stop_now(supervisor);
 }
 
 void
@@ -207,18 +219,13 @@ supervisor_reap_strangers(struct supervisor *supervisor)
 static void
 handle_signal(struct supervisor *supervisor, int sig)
 {
-	bool serving = supervisor->phase == SUPERVISOR_SERVING;
-
 	switch (sig) {
 	case SIGHUP:
 		reload_begin(supervisor);
 		break;
 	case SIGTERM:
 	case SIGQUIT:
-		if (serving)
-			stop_gracefully(supervisor);
-		else if (!supervisor->quick)
-			stop_now(supervisor);
+		supervisor_stop(supervisor);
 		break;
 	case SIGINT:
 		if (!supervisor->quick)
@@ -354,6 +361,8 @@ supervisor_new(void)
 	link_init(&supervisor->link, supervisor);
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
+	control_init(supervisor);
+	supervisor->started_ns = util_now_ns();
 	return supervisor;
 }
 
@@ -407,6 +416,13 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return status;
 	}
+	why = control_open(supervisor, config);
+	if (why != NULL) {
+		log_error("%s", why);
+		free(why);
+		config_free(config);
+		return EX_UNAVAILABLE;
+	}
 	status = reload_first(supervisor, config);
 	if (status != 0)
 		return status;
@@ -431,6 +447,8 @@ clean_up(struct supervisor *supervisor)
 		listener_close(listener);
 	}
 	inherited_close(&supervisor->inherited, false);
+	control_close(supervisor);
+	events_free(&supervisor->events);
 	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
@@ -544,6 +562,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	open_pidfile(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
+	control_adopt(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
 	systemd_open(supervisor);
@@ -552,6 +571,8 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	show_title(supervisor);
 	log_info("poold %s goes on in the place of poold %s (pid %d)", PACKAGE_VERSION,
 	    head->version, (int)getpid());
+	event_tell(supervisor, "upgraded", NULL, "s:s, s:s", "from", head->version, "to",
+	    PACKAGE_VERSION);
 	return 0;
 }
 

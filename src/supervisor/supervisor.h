@@ -15,6 +15,8 @@
 #include "common/loop.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/config.h"
+#include "supervisor/control.h"
+#include "supervisor/event.h"
 #include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
@@ -52,6 +54,8 @@ struct supervisor {
 	struct notify notify;	/* NOTIFY_SOCKET of the workers */
 	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
+	struct control control;
+	struct events events;
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */
 	enum supervisor_phase phase;
@@ -63,6 +67,7 @@ struct supervisor {
 	struct upgrade upgrade;
 	char *pid_path;	       /* absolute; NULL: no pid file */
 	struct pidfh *pidfile; /* NULL: none */
+	uint64_t started_ns;
 	bool is_root;
 };
 
@@ -70,6 +75,8 @@ struct supervisor {
 void supervisor_title_touch(struct supervisor *supervisor);
 /* Some process or pool is gone: a stop may be complete. */
 void supervisor_stop_check(struct supervisor *supervisor);
+/* Stops like SIGTERM; asked again, now. */
+void supervisor_stop(struct supervisor *supervisor);
 /* The router has answered all that was accepted. */
 void supervisor_drained(struct supervisor *supervisor);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */

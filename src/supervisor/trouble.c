@@ -7,6 +7,7 @@
 #include "common/lease.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
@@ -174,6 +175,8 @@ trouble_on_breaker(struct supervisor *supervisor, const struct role_breaker *rol
 	else
 		log_info("service %s: the circuit breaker is %s: %s", service->name,
 		    names[copy.state], why);
+	event_tell(supervisor, "breaker", service->name, "s:s, s:s", "state",
+	    names[copy.state], "reason", why);
 	supervisor_title_touch(supervisor);
 }
 

@@ -16,6 +16,8 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "supervisor/event.h"
+#include "supervisor/json_text.h"
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -24,10 +26,11 @@
 #define DRY_RUN_NS (10000 * MS_NS)
 
 static void
-failed(const struct supervisor *supervisor, const char *why)
+failed(struct supervisor *supervisor, const char *why)
 {
 	log_error("upgrade failed: %s %s; the running version goes on",
 	    supervisor->program, why);
+	event_tell(supervisor, "upgrade_failed", NULL, "s:o", "error", json_text(why));
 }
 
 /* --- the state --------------------------------------------------------- */

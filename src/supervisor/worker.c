@@ -20,6 +20,7 @@
 #include "supervisor/access.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/environment.h"
+#include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
@@ -501,6 +502,8 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 	char *why;
 
 	describe_exit(info, end, sizeof(end));
+	strlcpy(worker->last_exit, end, sizeof(worker->last_exit));
+	worker->last_exit_ns = util_now_ns();
 	if (worker->asked_to_leave && worker->killed_for == NULL) {
 		log_debug("service %s: worker %u (pid %d) left: %s", service_of(worker),
 		    worker->slot, (int)worker->pid, end);
@@ -513,8 +516,12 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 	    worker->killed_for != NULL ? " (killed: " : "",
 	    worker->killed_for != NULL ? worker->killed_for : "",
 	    worker->killed_for != NULL ? ")" : "");
-	if (!worker->asked_to_leave)
+	if (!worker->asked_to_leave) {
+		event_tell(worker->pool->supervisor, "worker_died", service_of(worker),
+		    "s:i, s:i, s:s, s:b", "slot", (int)worker->slot, "pid",
+		    (int)worker->pid, "exit", end, "was_ready", worker->ready_ns != 0);
 		tell_failure(worker, end, why);
+	}
 	free(why);
 }
 
@@ -541,6 +548,7 @@ do_bury(struct worker *worker)
 	if (!young)
 		worker->failures = 0;
 	trouble_note_end(worker, young);
+	tally_end(worker);
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
@@ -628,6 +636,8 @@ worker_event(struct worker *worker, enum worker_event event)
 		break;
 	case WORKER_DO_STOP_SICK:
 		do_stop_sick(worker, was);
+		event_tell(worker->pool->supervisor, "worker_sick", service_of(worker),
+		    "s:i, s:i", "slot", (int)worker->slot, "pid", (int)worker->pid);
 		pool_worker_died(worker->pool, "a worker failed its health checks");
 		strength_review(worker->pool);
 		break;

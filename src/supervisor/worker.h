@@ -41,6 +41,8 @@ struct worker {
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
 	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
 	pid_t cpu_pid;
+	char last_exit[96]; /* of the process before; "": there was none */
+	uint64_t last_exit_ns;
 };
 
 /* Puts an event through the table and does what it says. */

@@ -86,6 +86,7 @@ sub exec_poold {
 	open(STDERR, '>>', $self->{log}) or die "$self->{log}: $!";
 	chdir $self->{dir};
 	$ENV{XDG_RUNTIME_DIR} = $self->{run};
+	$ENV{RUNTIME_DIRECTORY} = $self->{run};
 	for my $name (keys %{ $self->{env} }) {
 		my $value = $self->{env}{$name};
 		$ENV{$name} = ref $value ? $value->() : $value;

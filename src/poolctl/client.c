@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+#include "poolctl/client.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static int
+explain(const char *path)
+{
+	int error = errno;
+
+	if (error == ENOENT || error == ECONNREFUSED)
+		warnx("no poold listens on %s: %s", path, strerror(error));
+	else
+		warnx("cannot connect to %s: %s", path, strerror(error));
+	return error == EACCES || error == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+}
+
+int
+client_open(struct client *client, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	*client = (struct client){ .path = path, .fd = -1 };
+	if (strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) >=
+	    sizeof(addr.sun_path)) {
+		warnx("%s: the path is too long", path);
+		return EX_USAGE;
+	}
+	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd == -1)
+		err(EX_OSERR, "socket");
+	if (connect(client->fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
+		return explain(path);
+	client->stream = fdopen(client->fd, "r");
+	if (client->stream == NULL)
+		err(EX_OSERR, "fdopen");
+	return 0;
+}
+
+void
+client_close(struct client *client)
+{
+	if (client->stream != NULL)
+		fclose(client->stream);
+	else if (client->fd != -1)
+		close(client->fd);
+	free(client->line);
+}
+
+bool
+client_send(struct client *client, json_t *request)
+{
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	size_t len, sent = 0;
+	ssize_t n;
+
+	json_decref(request);
+	if (text == NULL)
+		errx(EX_DATAERR, "what was asked for is not UTF-8");
+	len = strlen(text);
+	text[len++] = '\n'; /* in place of the NUL */
+	while (sent < len) {
+		n = send(client->fd, text + sent, len - sent, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			break; /* the reply, if any, says why */
+		sent += (size_t)n;
+	}
+	free(text);
+	return sent == len;
+}
+
+json_t *
+client_receive(struct client *client)
+{
+	ssize_t len = getline(&client->line, &client->size, client->stream);
+	json_error_t error;
+	json_t *json;
+
+	if (len <= 0)
+		return NULL;
+	if (client->line[len - 1] == '\n')
+		client->line[len - 1] = '\0';
+	json = json_loads(client->line, 0, &error);
+	if (json_is_object(json))
+		return json;
+	json_decref(json);
+	warnx("%s does not speak the protocol of poold", client->path);
+	return NULL;
+}

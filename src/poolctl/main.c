@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: ISC */
+/* poolctl: asks a running poold what it does, and tells it what to do. */
+#include <err.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/control_path.h"
+#include "poolctl/client.h"
+#include "poolctl/show.h"
+
+#define EXIT_CRITICAL 2 /* of check, as monitoring plugins have it */
+#define EXIT_UNKNOWN  3
+#define CHECK_SECONDS 10 /* to wait for its reply */
+
+struct options {
+	const char *path; /* of the socket */
+	bool json;
+	bool follow;
+};
+
+static const char usage_text[] =
+    "usage: poolctl [-hV] [--json] [-s socket] command [argument ...]\n";
+
+static const char help_text[] =
+    "  status [service]       what all services do, or each worker of one\n"
+    "  check                  for monitoring: 0 ok, 1 warning, 2 critical\n"
+    "  config                 the configuration, and where it stands\n"
+    "  events [-f]            what happened, and with -f what happens\n"
+    "  reload                 read the configuration again; waits\n"
+    "  restart service        a new generation of workers; waits\n"
+    "  scale service n|auto   n workers until the next reload\n"
+    "  drain service          refuse new requests; resume takes them again\n"
+    "  resume service\n"
+    "  stop                   finish all requests and stop; waits\n"
+    "See poolctl(1).\n";
+
+/* --- replies ----------------------------------------------------------- */
+
+static int
+show_failure(const json_t *reply)
+{
+	const json_t *errors = json_object_get(reply, "errors");
+
+	for (size_t i = 0; i < json_array_size(errors); i++)
+		warnx("%s", json_string_value(json_array_get(errors, i)));
+	if (!json_is_true(json_object_get(reply, "ok"))) {
+		const char *why = json_string_value(json_object_get(reply, "error"));
+
+		warnx("%s", why != NULL ? why : "it failed");
+		return 1;
+	}
+	return 0;
+}
+
+/* Sends a request and gets its reply, or ends with the reason. */
+static json_t *
+ask(struct client *client, json_t *request)
+{
+	json_t *reply;
+
+	client_send(client, request);
+	reply = client_receive(client);
+	if (reply == NULL)
+		errx(EX_UNAVAILABLE, "poold has closed the connection");
+	return reply;
+}
+
+/* show: for people, when it went well; may be NULL. */
+static int
+exchange(struct client *client, const struct options *options, json_t *request,
+    void (*show)(const json_t *reply))
+{
+	json_t *reply = ask(client, request);
+	int status = json_is_true(json_object_get(reply, "ok")) ? 0 : 1;
+
+	if (options->json)
+		puts(client->line);
+	else if (status != 0)
+		show_failure(reply);
+	else if (show != NULL)
+		show(reply);
+	json_decref(reply);
+	return status;
+}
+
+/* --- commands ---------------------------------------------------------- */
+
+struct command {
+	const char *name;
+	int min, max; /* arguments */
+	int (*run)(struct client *client, const struct options *options,
+	    const struct command *command, char **args);
+	void (*show)(const json_t *reply);
+};
+
+static int
+run_simple(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	(void)args;
+	return exchange(client, options, json_pack("{s:s}", "command", command->name),
+	    command->show);
+}
+
+static int
+run_service(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	return exchange(client, options,
+	    json_pack("{s:s, s:s}", "command", command->name, "service", args[0]),
+	    command->show);
+}
+
+static int
+run_status(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	if (args[0] == NULL)
+		return run_simple(client, options, command, args);
+	return exchange(client, options,
+	    json_pack("{s:s, s:s}", "command", "status", "service", args[0]),
+	    show_service);
+}
+
+static int
+run_scale(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	bool automatic = strcmp(args[1], "auto") == 0;
+	char *end;
+	long workers = strtol(args[1], &end, 10);
+
+	if (!automatic && (end == args[1] || *end != '\0')) {
+		warnx("scale: '%s' is no number, and not auto", args[1]);
+		return EX_USAGE;
+	}
+	return exchange(client, options,
+	    json_pack("{s:s, s:s, s:o}", "command", command->name, "service", args[0],
+		"workers", automatic ? json_null() : json_integer(workers)),
+	    NULL);
+}
+
+/* Whoever asks for it wants an answer, whatever poold does. */
+static int
+run_check(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	struct timeval patience = { .tv_sec = CHECK_SECONDS };
+	json_t *reply, *code;
+	int status = EXIT_UNKNOWN;
+
+	(void)args;
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	client_send(client, json_pack("{s:s}", "command", command->name));
+	reply = client_receive(client);
+	if (reply == NULL) {
+		warnx("poold does not answer");
+		return EXIT_CRITICAL;
+	}
+	code = json_object_get(reply, "code");
+	if (json_is_integer(code))
+		status = (int)json_integer_value(code);
+	if (options->json)
+		puts(client->line);
+	else if (status == EXIT_UNKNOWN)
+		show_failure(reply);
+	else
+		show_check(reply);
+	json_decref(reply);
+	return status;
+}
+
+static int
+run_events(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	bool ended = false;
+	json_t *json = ask(client,
+	    json_pack("{s:s, s:b}", "command", command->name, "follow", options->follow));
+	int status = show_failure(json);
+
+	(void)args;
+	json_decref(json);
+	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
+		ended = json_object_get(json, "end") != NULL;
+		if (!ended && options->json)
+			puts(client->line);
+		else if (!ended)
+			show_event(json);
+		json_decref(json);
+		if (fflush(stdout) == EOF)
+			return EX_IOERR;
+	}
+	return status;
+}
+
+/* The end of the connection is that of poold. */
+static int
+run_stop(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	int status = run_simple(client, options, command, args);
+	json_t *json;
+
+	while (status == 0 && (json = client_receive(client)) != NULL)
+		json_decref(json);
+	return status;
+}
+
+static const struct command commands[] = {
+	{ "status", 0, 1, run_status, show_status },
+	{ "check", 0, 0, run_check, show_check },
+	{ "config", 0, 0, run_simple, show_config },
+	{ "events", 0, 0, run_events, NULL },
+	{ "reload", 0, 0, run_simple, NULL },
+	{ "restart", 1, 1, run_service, NULL },
+	{ "scale", 2, 2, run_scale, NULL },
+	{ "drain", 1, 1, run_service, NULL },
+	{ "resume", 1, 1, run_service, NULL },
+	{ "stop", 0, 0, run_stop, NULL },
+};
+
+static const struct command *
+find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* --- options ----------------------------------------------------------- */
+
+static int
+usage(void)
+{
+	fputs(usage_text, stderr);
+	return EX_USAGE;
+}
+
+/*
+ * Options may stand before and behind the command.  Leaves the other words in
+ * words, NULL behind them.  Returns their number; -1: *status is the exit
+ * status.
+ */
+static int
+parse(int argc, char **argv, struct options *options, char **words, int *status)
+{
+	int count = 0;
+
+	*status = 0;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			options->json = true;
+		else if (strcmp(argv[i], "-f") == 0)
+			options->follow = true;
+		else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
+			options->path = argv[++i];
+		else if (strcmp(argv[i], "-V") == 0) {
+			printf("poolctl %s\n", PACKAGE_VERSION);
+			return -1;
+		} else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+			printf("%s%s", usage_text, help_text);
+			return -1;
+		} else if (argv[i][0] == '-') {
+			warnx("unknown option '%s'", argv[i]);
+			*status = usage();
+			return -1;
+		} else
+			words[count++] = argv[i];
+	}
+	words[count] = NULL;
+	return count;
+}
+
+static const char *
+default_path(char *buf, size_t size)
+{
+	const char *path = getenv("POOLD_CONTROL");
+
+	if (path != NULL && path[0] != '\0')
+		return path;
+	return control_path_default(buf, size) ? buf : NULL;
+}
+
+static int
+run(const struct command *command, const struct options *options, char **args)
+{
+	struct client client;
+	int status = client_open(&client, options->path);
+
+	if (status == 0)
+		status = command->run(&client, options, command, args);
+	else if (command->run == run_check)
+		status = EXIT_CRITICAL;
+	client_close(&client);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+	const struct command *command = NULL;
+	int status, count;
+
+	if (words == NULL)
+		err(EX_OSERR, "calloc");
+	count = parse(argc, argv, &options, words, &status);
+	if (options.path == NULL)
+		options.path = default_path(path, sizeof(path));
+	if (count == 0)
+		status = usage();
+	else if (count > 0 && (command = find_command(words[0])) == NULL) {
+		warnx("unknown command '%s'", words[0]);
+		status = usage();
+	} else if (command != NULL &&
+	    (count - 1 < command->min || count - 1 > command->max ||
+		(options.follow && command->run != run_events)))
+		status = usage();
+	else if (command != NULL && options.path == NULL) {
+		warnx("there is no run-time folder: name the socket with -s");
+		status = EX_USAGE;
+	} else if (command != NULL)
+		status = run(command, &options, words + 1);
+	if (fflush(stdout) == EOF && status == 0)
+		status = EX_IOERR;
+	free(words);
+	return status;
+}

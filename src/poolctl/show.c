@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+#include "poolctl/show.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CELL_MAX    64
+#define COLUMNS_MAX 16
+
+/* --- values ------------------------------------------------------------ */
+
+static const json_t *
+get(const json_t *object, const char *key)
+{
+	return json_object_get(object, key);
+}
+
+static const char *
+text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(get(object, key));
+
+	return value != NULL ? value : "-";
+}
+
+static long long
+number(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(get(object, key));
+}
+
+static void
+cell_number(char *cell, const json_t *object, const char *key)
+{
+	if (json_is_integer(get(object, key)))
+		snprintf(cell, CELL_MAX, "%lld", number(object, key));
+	else
+		snprintf(cell, CELL_MAX, "-");
+}
+
+static void
+cell_size(char *cell, const json_t *object, const char *key)
+{
+	double bytes = (double)number(object, key);
+	const char *units = "KMGT";
+
+	if (!json_is_integer(get(object, key))) {
+		snprintf(cell, CELL_MAX, "-");
+		return;
+	}
+	for (bytes /= 1024; bytes >= 1024 && units[1] != '\0'; units++)
+		bytes /= 1024;
+	snprintf(cell, CELL_MAX, "%.1f%c", bytes, *units);
+}
+
+static void
+cell_seconds(char *cell, const json_t *object, const char *key)
+{
+	double s = json_number_value(get(object, key));
+
+	if (!json_is_number(get(object, key)))
+		snprintf(cell, CELL_MAX, "-");
+	else if (s < 60)
+		snprintf(cell, CELL_MAX, "%.1fs", s);
+	else if (s < 3600)
+		snprintf(cell, CELL_MAX, "%dm%02ds", (int)s / 60, (int)s % 60);
+	else
+		snprintf(cell, CELL_MAX, "%.0fh%02dm", floor(s / 3600),
+		    (int)fmod(s / 60, 60));
+}
+
+static void
+cell_rate(char *cell, const json_t *object, const char *key)
+{
+	if (json_is_number(get(object, key)))
+		snprintf(cell, CELL_MAX, "%.1f", json_number_value(get(object, key)));
+	else
+		snprintf(cell, CELL_MAX, "-");
+}
+
+static void
+cell_text(char *cell, const json_t *object, const char *key)
+{
+	snprintf(cell, CELL_MAX, "%s", text(object, key));
+}
+
+/* "2/1/0 of 3": busy, idle, starting. */
+static void
+cell_workers(char *cell, const json_t *object, const char *key)
+{
+	char busy[CELL_MAX], idle[CELL_MAX];
+
+	(void)key;
+	cell_number(busy, object, "workers_busy");
+	cell_number(idle, object, "workers_idle");
+	if (idle[0] == '-')
+		cell_number(idle, object, "workers_ready");
+	snprintf(cell, CELL_MAX, "%.20s/%.20s/%lld", busy, idle,
+	    number(object, "workers_starting"));
+}
+
+/* --- tables ------------------------------------------------------------ */
+
+struct column {
+	const char *title;
+	const char *key;
+	void (*cell)(char *cell, const json_t *object, const char *key);
+	bool left; /* aligned */
+};
+
+static const struct column service_columns[] = {
+	{ "SERVICE", "service", cell_text, true },
+	{ "STATE", "state", cell_text, true },
+	{ "BUSY/IDLE/START", NULL, cell_workers, false },
+	{ "MAX", "workers_max", cell_number, false },
+	{ "QUEUE", "queued", cell_number, false },
+	{ "REQ/S", "requests_per_second", cell_rate, false },
+	{ "REQUESTS", "requests", cell_number, false },
+	{ "ERRORS", "errors", cell_number, false },
+	{ "RESTARTS", "restarts", cell_number, false },
+	{ "BREAKER", "breaker", cell_text, true },
+	{ "MEMORY", "memory_bytes", cell_size, false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct column worker_columns[] = {
+	{ "SLOT", "slot", cell_number, false },
+	{ "GEN", "generation", cell_number, false },
+	{ "PID", "pid", cell_number, false },
+	{ "STATE", "state", cell_text, true },
+	{ "REQUEST", "request_seconds", cell_seconds, false },
+	{ "REQUESTS", "requests", cell_number, false },
+	{ "ERRORS", "errors", cell_number, false },
+	{ "MEMORY", "memory_bytes", cell_size, false },
+	{ "UPTIME", "uptime_seconds", cell_seconds, false },
+	{ "LAST EXIT", "last_exit", cell_text, true },
+	{ NULL, NULL, NULL, false },
+};
+
+static const char *
+colour_of(const char *state)
+{
+	static const struct {
+		const char *state, *colour;
+	} colours[] = { { "failing", "31" }, { "down", "31" }, { "degraded", "33" },
+		{ "starting", "33" }, { "drained", "33" }, { "running", "32" } };
+
+	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+		if (strcmp(state, colours[i].state) == 0)
+			return colours[i].colour;
+	return NULL;
+}
+
+static void
+print_cell(const struct column *column, const char *cell, int width, bool terminal)
+{
+	const char *colour = NULL;
+	bool last = column[1].title == NULL;
+
+	if (terminal && strcmp(column->title, "STATE") == 0)
+		colour = colour_of(cell);
+	if (colour != NULL)
+		printf("\033[%sm", colour);
+	if (column->left)
+		printf("%-*s", last ? 0 : width, cell);
+	else
+		printf("%*s", width, cell);
+	if (colour != NULL)
+		printf("\033[0m");
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+static int
+width_of(const struct column *column, const json_t *rows)
+{
+	size_t width = strlen(column->title);
+	char cell[CELL_MAX];
+
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		column->cell(cell, json_array_get(rows, i), column->key);
+		if (strlen(cell) > width)
+			width = strlen(cell);
+	}
+	return (int)width;
+}
+
+static void
+print_table(const struct column *columns, const json_t *rows)
+{
+	bool terminal = isatty(STDOUT_FILENO);
+	int widths[COLUMNS_MAX];
+	char cell[CELL_MAX];
+
+	for (int c = 0; columns[c].title != NULL; c++)
+		widths[c] = width_of(&columns[c], rows);
+	for (int c = 0; columns[c].title != NULL; c++)
+		print_cell(&columns[c], columns[c].title, widths[c], false);
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		for (int c = 0; columns[c].title != NULL; c++) {
+			columns[c].cell(cell, json_array_get(rows, i), columns[c].key);
+			print_cell(&columns[c], cell, widths[c], terminal);
+		}
+}
+
+/* --- replies ----------------------------------------------------------- */
+
+void
+show_status(const json_t *reply)
+{
+	const json_t *poold = get(reply, "poold");
+	const char *failure = json_string_value(get(poold, "reload_error"));
+	char uptime[CELL_MAX], connections[CELL_MAX];
+
+	cell_seconds(uptime, poold, "uptime_seconds");
+	cell_number(connections, poold, "connections");
+	printf("poold %s (pid %lld), %s for %s, %s connections, %s\n",
+	    text(poold, "version"), number(poold, "pid"), text(poold, "phase"), uptime,
+	    connections, text(poold, "config_file"));
+	if (json_is_true(get(poold, "reloading")))
+		printf("a reload is under way\n");
+	if (failure != NULL)
+		printf("the last reload failed: %s\n", failure);
+	print_table(service_columns, get(reply, "services"));
+}
+
+void
+show_service(const json_t *reply)
+{
+	char memory[CELL_MAX];
+
+	cell_size(memory, reply, "memory_bytes");
+	printf("service %s: %s, generation %lld, %lld of %lld workers ready%s, "
+	       "%lld restarts, %s\n",
+	    text(reply, "service"), text(reply, "state"), number(reply, "generation"),
+	    number(reply, "workers_ready"), number(reply, "workers_target"),
+	    json_is_true(get(reply, "scaled_by_hand")) ? " (by hand)" : "",
+	    number(reply, "restarts"), memory);
+	print_table(worker_columns, get(reply, "workers"));
+}
+
+/* located: it is known where keys stand. */
+static void
+show_section(const json_t *section, bool located)
+{
+	const char *name = json_string_value(get(section, "name"));
+	const json_t *keys = get(section, "keys");
+
+	printf("[%s%s%s]\n", text(section, "section"), name != NULL ? " " : "",
+	    name != NULL ? name : "");
+	for (size_t i = 0; i < json_array_size(keys); i++) {
+		const json_t *key = json_array_get(keys, i);
+		const char *value = json_string_value(get(key, "value"));
+
+		printf("%s = %s", text(key, "key"), value != NULL ? value : "");
+		if (json_is_integer(get(key, "line")))
+			printf("  ; %s:%lld\n", text(key, "file"), number(key, "line"));
+		else
+			printf("%s\n", located ? "  ; default" : "");
+	}
+}
+
+void
+show_config(const json_t *reply)
+{
+	const json_t *sections = get(reply, "sections");
+	bool located = json_is_string(get(reply, "file"));
+
+	for (size_t i = 0; i < json_array_size(sections); i++) {
+		if (i > 0)
+			printf("\n");
+		show_section(json_array_get(sections, i), located);
+	}
+}
+
+void
+show_check(const json_t *reply)
+{
+	const json_t *problems = get(reply, "problems");
+
+	printf("poold %s", text(reply, "status"));
+	for (size_t i = 0; i < json_array_size(problems); i++) {
+		const json_t *problem = json_array_get(problems, i);
+		const char *service = json_string_value(get(problem, "service"));
+
+		printf("%s%s%s%s", i == 0 ? ": " : "; ", service != NULL ? service : "",
+		    service != NULL ? ": " : "", text(problem, "problem"));
+	}
+	printf("\n");
+}
+
+/* The members that not every event has. */
+static void
+show_member(const char *key, const json_t *value)
+{
+	char *dump;
+
+	if (strcmp(key, "time") == 0 || strcmp(key, "event") == 0 ||
+	    strcmp(key, "service") == 0)
+		return;
+	dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	printf(" %s=%s", key, dump != NULL ? dump : "?");
+	free(dump);
+}
+
+/* time event service key=value... */
+void
+show_event(const json_t *event)
+{
+	const char *service = json_string_value(get(event, "service"));
+	json_t *members = (json_t *)event; /* jansson iterates over no const */
+	void *at;
+
+	printf("%s %s", text(event, "time"), text(event, "event"));
+	if (service != NULL)
+		printf(" %s", service);
+	for (at = json_object_iter(members); at != NULL;
+	     at = json_object_iter_next(members, at))
+		show_member(json_object_iter_key(at), json_object_iter_value(at));
+	printf("\n");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* Replies of poold, for people. */
+#ifndef POOLCTL_SHOW_H
+#define POOLCTL_SHOW_H
+
+#include <jansson.h>
+
+void show_status(const json_t *reply);
+void show_service(const json_t *reply);
+void show_config(const json_t *reply);
+void show_check(const json_t *reply);
+void show_event(const json_t *event);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A client of the control socket: requests in, one JSON object a line; replies
+ * out, in the same order.  Nothing waits for a client, and each is bounded: in
+ * the length of a request, in what it leaves unread, in time.
+ */
+#ifndef SUPERVISOR_CONTROL_CLIENT_H
+#define SUPERVISOR_CONTROL_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "common/loop.h"
+#include "supervisor/control.h"
+
+#define CONTROL_REQUEST_MAX 4096      /* bytes of a line */
+#define CONTROL_EVENTS_MAX  (1 << 18) /* bytes of events that wait */
+#define CONTROL_CLIENTS_MAX 32
+#define CONTROL_READERS_MAX 16 /* of them, those who may only look */
+
+struct json_t;
+
+enum control_wait {
+	CONTROL_WAIT_NONE,
+	CONTROL_WAIT_RELOAD, /* for the end of one */
+	CONTROL_WAIT_ANSWER, /* for the router's */
+	CONTROL_WAIT_EVENTS, /* for ever */
+};
+
+struct control_client {
+	TAILQ_ENTRY(control_client) entry;
+	struct control *control;
+	struct loop_io io;
+	struct loop_timer timer; /* it says or reads nothing */
+	struct loop_timer turn;	 /* its next request; or it is freed */
+	bool may_change;
+	bool ended; /* it says nothing more */
+	bool dead;  /* to be freed by its timer, not in the midst of its request */
+	enum control_wait wait;
+	struct json_t *request; /* that waits */
+	unsigned reloads;	/* how many have to end */
+	uint64_t free_ns;	/* its next request waits until then */
+	uint64_t began_ns;	/* CONTROL_WAIT_RELOAD */
+	uint32_t events;	/* epoll's, that are asked for */
+	size_t in_len;
+	char *out; /* NULL: nothing waits */
+	size_t out_at, out_len;
+	char in[CONTROL_REQUEST_MAX];
+};
+
+/* Takes over a connection. */
+void control_client_open(struct control *control, int fd);
+void control_client_close_all(struct control *control);
+
+/* Sends a reply, which it takes a reference of. */
+void control_client_reply(struct control_client *client, struct json_t *reply);
+/* Sends text as it is. */
+void control_client_send(struct control_client *client, const char *text, size_t len);
+
+/* What clients may wait for. */
+void control_client_event(struct control *control, const char *line);
+void control_client_reloaded(struct control *control, const char *failure);
+void control_client_answered(struct control *control);
+void control_client_stopping(struct control *control);
+
+#endif

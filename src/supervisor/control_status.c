@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/control_status.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/lease.h"
+#include "common/util.h"
+#include "supervisor/json_text.h"
+#include "supervisor/load.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/tally.h"
+
+static double
+seconds_since(uint64_t since_ns)
+{
+	uint64_t now_ns = util_now_ns();
+
+	/* what workers write may be anything */
+	return since_ns == 0 || since_ns > now_ns ? 0 : (double)(now_ns - since_ns) / 1e9;
+}
+
+static json_t *
+number_or_null(bool known, uint64_t number)
+{
+	return known ? json_integer((json_int_t)number) : json_null();
+}
+
+/* --- a service --------------------------------------------------------- */
+
+struct workers_count {
+	uint32_t busy, idle, starting, stopping;
+	uint64_t memory;
+};
+
+/* The generation that is looked at: that serves, else the last one. */
+static struct pool *
+pool_of(const struct service *service)
+{
+	return service->current != NULL ? service->current :
+					  TAILQ_LAST(&service->pools, pools);
+}
+
+static void
+count_worker(const struct worker *worker, struct workers_count *count)
+{
+	switch (worker->state) {
+	case WORKER_STARTING:
+	case WORKER_CHECKING:
+	case WORKER_WAITING:
+		count->starting++;
+		break;
+	case WORKER_RUNNING:
+	case WORKER_OUTGOING:
+		if (load_is_busy(worker))
+			count->busy++;
+		else
+			count->idle++;
+		break;
+	case WORKER_STOPPING:
+	case WORKER_KILLED:
+	case WORKER_LOST:
+		count->stopping++;
+		break;
+	default:
+		break;
+	}
+	if (worker->pid != 0)
+		count->memory += load_rss(worker->pid);
+}
+
+static struct workers_count
+count_workers(const struct service *service)
+{
+	struct workers_count count = { 0 };
+	const struct pool *pool;
+
+	TAILQ_FOREACH (pool, &service->pools, entry)
+		for (uint32_t i = 0; i < pool->worker_count; i++)
+			count_worker(&pool->workers[i], &count);
+	return count;
+}
+
+/* In one word, the worst first. */
+static const char *
+state_of(const struct service *service)
+{
+	const struct pool *pool = pool_of(service);
+	struct staff_count count;
+
+	if (pool == NULL)
+		return "stopping";
+	if (pool->state > POOL_STANDBY)
+		return "stopping";
+	count = strength_count(pool);
+	if (service->drained)
+		return "drained";
+	if (service->breaker == ROLE_BREAKER_OPEN)
+		return "failing";
+	if (pool->strength.target == 0)
+		return "asleep";
+	if (count.going + count.outgoing == 0)
+		return pool->start_failed || pool->was_ready ? "down" : "starting";
+	return strength_is_reached(pool) ? "running" : "degraded";
+}
+
+static uint32_t
+workers_max(const struct pool *pool)
+{
+	if (pool->strength.by_hand != 0)
+		return pool->strength.by_hand;
+	return (uint32_t)(pool->config->scaling == CONFIG_SCALING_STATIC ?
+		pool->config->workers :
+		pool->config->workers_max);
+}
+
+static void
+add_workers(json_t *json, const struct service *service, const struct pool *pool)
+{
+	struct workers_count count = count_workers(service);
+	bool leased = pool_is_leased(pool);
+
+	json_object_set_new(json, "workers_busy", number_or_null(leased, count.busy));
+	json_object_set_new(json, "workers_idle", number_or_null(leased, count.idle));
+	json_object_set_new(json, "workers_ready", json_integer(count.busy + count.idle));
+	json_object_set_new(json, "workers_starting", json_integer(count.starting));
+	json_object_set_new(json, "workers_stopping", json_integer(count.stopping));
+	json_object_set_new(json, "workers_target", json_integer(pool->strength.target));
+	json_object_set_new(json, "workers_max", json_integer(workers_max(pool)));
+	json_object_set_new(json, "scaled_by_hand",
+	    json_boolean(pool->strength.by_hand != 0));
+	json_object_set_new(json, "memory_bytes", json_integer((json_int_t)count.memory));
+}
+
+static void
+add_counters(json_t *json, struct service *service, bool leased)
+{
+	struct tally_counts counts = tally_service(service);
+	double rate = tally_rate(service, counts.requests);
+
+	json_object_set_new(json, "requests", number_or_null(leased, counts.requests));
+	json_object_set_new(json, "requests_per_second",
+	    leased && rate >= 0 ? json_real(rate) : json_null());
+	json_object_set_new(json, "errors", number_or_null(leased, counts.errors));
+	json_object_set_new(json, "response_bytes", number_or_null(leased, counts.bytes));
+	json_object_set_new(json, "restarts",
+	    json_integer((json_int_t)service->tally.restarts));
+}
+
+static json_t *
+service_json(struct supervisor *supervisor, struct service *service)
+{
+	static const char *const breakers[ROLE_BREAKER_STATES] = { "closed", "open",
+		"half-open" };
+	static const char *const scalings[] = { "static", "dynamic", "ondemand" };
+	struct pool *pool = pool_of(service);
+	json_t *json;
+	bool leased;
+
+	if (pool == NULL)
+		return NULL;
+	leased = pool_is_leased(pool);
+	json = json_pack("{s:o, s:s, s:s, s:s, s:i, s:b}", "service",
+	    json_text(service->name), "state", state_of(service), "mode",
+	    leased ? "lease" : "inherit", "scaling", scalings[pool->config->scaling],
+	    "generation", (int)pool->number, "drained", service->drained);
+	if (json == NULL)
+		return NULL;
+	add_workers(json, service, pool);
+	json_object_set_new(json, "queued",
+	    number_or_null(!leased || supervisor->control.answered, load_queued(pool)));
+	add_counters(json, service, leased);
+	json_object_set_new(json, "breaker",
+	    leased && pool->config->breaker ? json_string(breakers[service->breaker]) :
+					      json_null());
+	return json;
+}
+
+/* --- a worker ---------------------------------------------------------- */
+
+static json_t *
+request_seconds(const struct worker *worker)
+{
+	const struct lease_worker *slot;
+
+	if (!load_is_busy(worker))
+		return json_null();
+	slot = lease_worker_at(&worker->pool->board, worker->slot);
+	return json_real(seconds_since(atomic_load(&slot->started_ns)));
+}
+
+static const char *
+worker_word(const struct worker *worker)
+{
+	if (worker_is_going(worker) && pool_is_leased(worker->pool))
+		return load_is_busy(worker) ? "busy" : "idle";
+	return worker_state_name(worker->state);
+}
+
+static json_t *
+worker_json(const struct worker *worker)
+{
+	struct tally_counts counts = tally_worker(worker);
+	bool leased = pool_is_leased(worker->pool), there = worker->pid != 0;
+	json_t *json = json_pack("{s:i, s:i, s:o, s:s}", "slot", (int)worker->slot,
+	    "generation", (int)worker->pool->number, "pid",
+	    number_or_null(there, (uint64_t)worker->pid), "state", worker_word(worker));
+
+	if (json == NULL)
+		return NULL;
+	json_object_set_new(json, "request_seconds", request_seconds(worker));
+	json_object_set_new(json, "requests", number_or_null(leased, counts.requests));
+	json_object_set_new(json, "errors", number_or_null(leased, counts.errors));
+	json_object_set_new(json, "memory_bytes",
+	    number_or_null(there, there ? load_rss(worker->pid) : 0));
+	json_object_set_new(json, "uptime_seconds",
+	    there ? json_real(seconds_since(worker->spawned_ns)) : json_null());
+	json_object_set_new(json, "last_exit",
+	    worker->last_exit[0] != '\0' ? json_text(worker->last_exit) : json_null());
+	json_object_set_new(json, "last_exit_seconds",
+	    worker->last_exit_ns != 0 ? json_real(seconds_since(worker->last_exit_ns)) :
+					json_null());
+	return json;
+}
+
+json_t *
+control_status_service(struct supervisor *supervisor, struct service *service)
+{
+	json_t *json = service_json(supervisor, service), *workers = json_array();
+	const struct pool *pool;
+
+	TAILQ_FOREACH (pool, &service->pools, entry)
+		for (uint32_t i = 0; i < pool->worker_count; i++)
+			if (pool->workers[i].state != WORKER_EMPTY)
+				json_array_append_new(workers,
+				    worker_json(&pool->workers[i]));
+	if (json == NULL) {
+		json_decref(workers);
+		return NULL;
+	}
+	json_object_set_new(json, "ok", json_true());
+	json_object_set_new(json, "workers", workers);
+	return json;
+}
+
+/* --- all --------------------------------------------------------------- */
+
+static json_t *
+poold_json(struct supervisor *supervisor)
+{
+	static const char *const phases[] = { "serving", "draining", "stopping" };
+	const struct control *control = &supervisor->control;
+
+	return json_pack("{s:s, s:i, s:f, s:s, s:o, s:b, s:o, s:o, s:o}", "version",
+	    PACKAGE_VERSION, "pid", (int)getpid(), "uptime_seconds",
+	    seconds_since(supervisor->started_ns), "phase", phases[supervisor->phase],
+	    "config_file", json_text(supervisor->config_file), "reloading",
+	    supervisor->reload != NULL, "reload_error", json_text(control->failure),
+	    "router_pid",
+	    number_or_null(supervisor->link.pid != 0, (uint64_t)supervisor->link.pid),
+	    "connections", number_or_null(control->answered, control->connections));
+}
+
+json_t *
+control_status(struct supervisor *supervisor)
+{
+	json_t *services = json_array(), *json;
+	struct service *service;
+
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		if ((json = service_json(supervisor, service)) != NULL)
+			json_array_append_new(services, json);
+	return json_pack("{s:b, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
+	    "services", services);
+}
+
+/* --- check ------------------------------------------------------------- */
+
+enum { FINE, WARNING, CRITICAL };
+
+struct check_list {
+	json_t *problems;
+	int worst;
+};
+
+static void
+problem(struct check_list *list, int severity, const char *service, const char *what)
+{
+	if (severity > list->worst)
+		list->worst = severity;
+	json_array_append_new(list->problems,
+	    json_pack("{s:s, s:o, s:o}", "severity",
+		severity == CRITICAL ? "critical" : "warning", "service",
+		json_text(service), "problem", json_text(what)));
+}
+
+static void
+check_service(struct check_list *list, const struct service *service)
+{
+	static const struct {
+		const char *state, *what;
+		int severity;
+	} states[] = {
+		{ "failing", "the circuit breaker is open", CRITICAL },
+		{ "down", "no worker is ready", CRITICAL },
+		{ "starting", "no worker is ready yet", WARNING },
+		{ "degraded", "fewer workers are ready than there should be", WARNING },
+		{ "drained", "it is drained", WARNING },
+	};
+	const char *state = state_of(service);
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(state, states[i].state) == 0)
+			problem(list, states[i].severity, service->name, states[i].what);
+	if (service->breaker == ROLE_BREAKER_HALF_OPEN)
+		problem(list, WARNING, service->name, "the circuit breaker is half-open");
+}
+
+json_t *
+control_status_check(struct supervisor *supervisor)
+{
+	static const char *const words[] = { "ok", "warning", "critical" };
+	struct check_list list = { .problems = json_array() };
+	struct service *service;
+
+	if (supervisor->phase != SUPERVISOR_SERVING)
+		problem(&list, CRITICAL, NULL, "poold stops");
+	else if (supervisor->link.pid == 0)
+		problem(&list, CRITICAL, NULL, "the router does not run");
+	else if (!supervisor->control.answered)
+		problem(&list, CRITICAL, NULL, "the router does not answer");
+	if (supervisor->control.failure != NULL)
+		problem(&list, WARNING, NULL, "the last reload failed");
+	TAILQ_FOREACH (service, &supervisor->services, entry)
+		check_service(&list, service);
+	return json_pack("{s:b, s:s, s:i, s:o}", "ok", 1, "status", words[list.worst],
+	    "code", list.worst, "problems", list.problems);
+}
