@@ -57,6 +57,9 @@ sub counters {
 	is(scalar(grep { $_->response->status == 200 } @busy), 10,
 	    '... and nobody who was there is disturbed');
 	$_->close for @busy, $late;
+	# until then they count, and a new one may be taken for one that is idle
+	eventually { Poold::Proc::title($poold->router) =~ /\(0 connections/ } 5,
+	    '... and they are gone when they are closed';
 
 	# half a head is not idle
 	my @slow = map { $poold->client } 1 .. 10;
@@ -69,7 +72,8 @@ sub counters {
 	is($late->response->text, 200, '... and then the new one');
 
 	# a reload changes the limit
-	$_->close for @slow;
+	$_->close for @slow, $late;
+	wait_until(sub { Poold::Proc::title($poold->router) =~ /\(0 connections/ }, 5);
 	@busy = map { $poold->client } 1 .. 10;
 	$_->request('GET', '/?sleep_ms=1500') for @busy;
 	$late = $poold->client;
