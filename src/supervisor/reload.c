@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/fingerprint.h"
+#include "supervisor/reload_listeners.h"
 #include "supervisor/rollout.h"
 #include "supervisor/supervisor.h"
 
@@ -54,115 +55,6 @@ plan_new(struct config *config)
 	plan->config = config;
 	plan->refs = 1;
 	return plan;
-}
-
-/* --- listeners --------------------------------------------------------- */
-
-/* Whether the router accepts from it: unless a service inherits it. */
-static bool
-is_routed(const struct config *config, const char *name)
-{
-	struct config_service *service;
-	struct config_string *listen;
-
-	TAILQ_FOREACH (service, &config->services, entry)
-		if (service->mode == CONFIG_MODE_INHERIT)
-			TAILQ_FOREACH (listen, &service->listen, entry)
-				if (strcmp(listen->value, name) == 0)
-					return false;
-	return true;
-}
-
-/* Binds what is not bound yet.  Returns NULL, or why it cannot be done (the
- * caller frees it). */
-static char *
-open_listeners(struct supervisor *supervisor, const struct config *config)
-{
-	struct config_listen *listen;
-	struct listener *listener;
-	char *why;
-
-	TAILQ_FOREACH (listen, &config->listens, entry) {
-		if (listener_by_address(&supervisor->listeners, listen->address) != NULL)
-			continue;
-		listener = listener_open(listen, ++supervisor->next_id,
-		    &supervisor->inherited, &why);
-		if (listener == NULL)
-			return why;
-		TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entry);
-		/* before any worker has it, and sets it as it likes */
-		listener_set_routed(listener, is_routed(config, listen->name));
-	}
-	return NULL;
-}
-
-/* A socket that whoever started us has too cannot be bound again: it is kept,
- * should a later configuration name its address. */
-static void
-close_listener(struct supervisor *supervisor, struct listener *listener)
-{
-	TAILQ_REMOVE(&supervisor->listeners, listener, entry);
-	if (listener->inherited) {
-		inherited_keep(&supervisor->inherited, listener->fd);
-		listener->fd = -1;
-	}
-	listener_close(listener);
-}
-
-static void
-close_fresh(struct supervisor *supervisor)
-{
-	struct listener *listener, *next;
-
-	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next)
-		if (listener->fresh)
-			close_listener(supervisor, listener);
-}
-
-static void
-switch_listener(struct supervisor *supervisor, struct listener *listener, bool routed)
-{
-	struct link *link = &supervisor->link;
-
-	if (!listener->fresh && listener->routed == routed) {
-		if (routed)
-			link_update_listener(link, listener);
-		return;
-	}
-	if (!listener->fresh && listener->routed)
-		link_remove_listener(link, listener);
-	listener_set_routed(listener, routed);
-	if (routed)
-		link_add_listener(link, listener);
-	listener->fresh = false;
-}
-
-/* What the configuration names is kept, under its name there; the rest is
- * closed, unless it may be needed again. */
-static void
-switch_listeners(struct supervisor *supervisor, const struct config *config,
-    bool keep_rest)
-{
-	struct listener *listener, *next;
-	struct config_listen *listen;
-
-	TAILQ_FOREACH_SAFE (listener, &supervisor->listeners, entry, next) {
-		TAILQ_FOREACH (listen, &config->listens, entry)
-			if (strcmp(listen->address, listener->text) == 0)
-				break;
-		if (listen != NULL) {
-			listener_update(listener, listen);
-			switch_listener(supervisor, listener,
-			    is_routed(config, listener->name));
-			continue;
-		}
-		if (keep_rest)
-			continue;
-		log_info("listener %s (%s) is closed", listener->name, listener->text);
-		if (listener->routed)
-			link_remove_listener(&supervisor->link, listener);
-		close_listener(supervisor, listener);
-	}
 }
 
 /* --- pools ------------------------------------------------------------- */
@@ -321,7 +213,7 @@ fail(struct supervisor *supervisor, const char *why)
 	log_error("reload failed: %s; the old configuration goes on", why);
 	supervisor->reload = NULL;
 	abandon_pools(supervisor);
-	close_fresh(supervisor);
+	reload_close_fresh(supervisor);
 	control_abandon(supervisor);
 	tell_end(supervisor, why);
 	reload_free(reload);
@@ -367,7 +259,7 @@ finish(struct supervisor *supervisor)
 	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
 		if (rollout->old != NULL)
 			pool_event(rollout->old, POOL_ON_RETIRE);
-	switch_listeners(supervisor, reload->plan->config, false);
+	reload_switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
 	if (reload->old_plan != NULL) {
 		log_info("%s done in %.3f s", reload->only != NULL ? "restart" : "reload",
@@ -418,7 +310,7 @@ undo(struct supervisor *supervisor, const char *why)
 	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
 		if (rollout->fresh != NULL)
 			pool_event(rollout->fresh, POOL_ON_RETIRE);
-	switch_listeners(supervisor, supervisor->plan->config, false);
+	reload_switch_listeners(supervisor, supervisor->plan->config, false);
 	supervisor_title_touch(supervisor);
 	tell_end(supervisor, why);
 	reload_free(reload);
@@ -478,7 +370,7 @@ commit(struct supervisor *supervisor)
 	}
 	switch_pools(supervisor, reload);
 	link_commit(&supervisor->link);
-	switch_listeners(supervisor, reload->plan->config, true);
+	reload_switch_listeners(supervisor, reload->plan->config, true);
 	supervisor_title_touch(supervisor);
 	reload->rolling_out = true;
 	if (reload->old_plan == NULL)
@@ -522,7 +414,7 @@ start_all(struct supervisor *supervisor)
 	reload->starting = true;
 	why = control_prepare(supervisor, reload->plan->config);
 	if (why == NULL)
-		why = open_listeners(supervisor, reload->plan->config);
+		why = reload_open_listeners(supervisor, reload->plan->config);
 	if (why == NULL)
 		why = start_services(supervisor, reload);
 	reload->starting = false;
@@ -611,7 +503,7 @@ reload_first(struct supervisor *supervisor, struct config *config)
 	supervisor->reload = reload_new(supervisor, plan_new(config));
 	/* a worker that cannot be started yet is tried again while we serve */
 	supervisor->reload->starting = true;
-	why = open_listeners(supervisor, config);
+	why = reload_open_listeners(supervisor, config);
 	if (why == NULL)
 		why = start_services(supervisor, supervisor->reload);
 	if (why != NULL) {
