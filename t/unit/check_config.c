@@ -761,7 +761,7 @@ START_TEST(access_looks_at_each_folder_on_the_way)
 }
 END_TEST
 
-START_TEST(slow_requests_need_a_slow_log)
+START_TEST(slow_requests_have_a_slow_log_or_only_a_memory)
 {
 	const char *service_text = LISTEN "[service a]\nroute = /\ncommand = sh\n"
 					  "slow_threshold = 2s\ntrace_signal = SIGUSR1\n";
@@ -776,7 +776,9 @@ START_TEST(slow_requests_need_a_slow_log)
 	ck_assert_ptr_nonnull(strstr(text, "\ntrace_signal = USR1\n"));
 	free(text);
 	config_free(config);
-	load_bad(service_text, 1, "has a slow_threshold, but [poold] no slow_log");
+	load_good(service_text);
+	ck_assert_str_eq(config->slow_log, "off");
+	ck_assert_int_eq(service("a")->slow_threshold_ms, 2000);
 }
 END_TEST
 
@@ -1346,7 +1348,7 @@ root_case(void)
 	tcase_add_test(tc, different_users_do_not_share_a_listener);
 	tcase_add_test(tc, a_service_with_a_user_leaves_the_group_of_poold);
 	tcase_add_test(tc, access_looks_at_each_folder_on_the_way);
-	tcase_add_test(tc, slow_requests_need_a_slow_log);
+	tcase_add_test(tc, slow_requests_have_a_slow_log_or_only_a_memory);
 	tcase_add_test(tc, a_command_that_its_user_cannot_reach_is_an_error);
 	tcase_add_test(tc, every_limit_is_dumped_and_tells_a_change);
 	tcase_add_test(tc, the_text_of_a_service_has_what_it_inherits);
