@@ -108,6 +108,20 @@ show_config(struct control_client *client, json_t *request)
 	reply(client, control_status_config(supervisor_of(client)->plan->config));
 }
 
+static void
+show_slow(struct control_client *client, json_t *request)
+{
+	json_int_t since = json_integer_value(json_object_get(request, "since"));
+	const char *name = text_of(request, "service");
+
+	if (name != NULL && find_service(client, request) == NULL)
+		return;
+	reply(client,
+	    json_pack("{s:b, s:o}", "ok", 1, "slow",
+		slow_ring_list(&supervisor_of(client)->slow,
+		    since > 0 ? (uint64_t)since : 0, name, client->may_change)));
+}
+
 /* What was kept, then what comes. */
 static void
 follow(struct control_client *client, json_t *request)
@@ -272,6 +286,7 @@ static const struct command {
 	{ "status", false, true, true, wait_for_answer },
 	{ "check", false, true, true, wait_for_answer },
 	{ "events", false, true, true, follow },
+	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */
 	{ "config", true, true, false, show_config },
 	{ "reload", true, false, true, reload },

@@ -12,6 +12,7 @@ struct json_t;
 struct service;
 struct supervisor;
 
+/* All services; with_workers: each with all of its workers. */
 struct json_t *control_status(struct supervisor *supervisor, bool with_workers);
 /* One service, with each of its workers. */
 struct json_t *control_status_service(struct supervisor *supervisor,
