@@ -38,6 +38,11 @@ static const char *const readers_words[] = {
 	[CONFIG_READERS_ALL] = "all",
 	NULL,
 };
+static const char *const app_words[] = {
+	[CONFIG_APP_PATH] = "path",
+	[CONFIG_APP_MODULE] = "module",
+	NULL,
+};
 static const char *const mode_words[] = {
 	[CONFIG_MODE_LEASE] = "lease",
 	[CONFIG_MODE_INHERIT] = "inherit",
@@ -129,9 +134,9 @@ const struct config_key config_keys[] = {
 	{ .name = "language", SERVICE(language), .type = CONFIG_TEXT, .def = "",
 	  .flags = CONFIG_KEY_EMPTY,
 	  .help = "whose command starts the workers, instead of one of their own" },
-	{ .name = "app", SERVICE(app), .type = CONFIG_PATH, .def = "",
+	{ .name = "app", SERVICE(app), .type = CONFIG_TEXT, .def = "",
 	  .flags = CONFIG_KEY_EMPTY,
-	  .help = "program or folder that the language's command is about" },
+	  .help = "program, folder or module that the language's command is about" },
 	{ .name = "workers", SERVICE(workers), .type = CONFIG_INT, .def = "2",
 	  .min = 1, .max = CONFIG_WORKERS_MAX, .help = "how many workers" },
 	{ .name = "scaling", SERVICE(scaling), .type = CONFIG_ENUM,
@@ -342,6 +347,11 @@ const struct config_key config_keys[] = {
 	{ .name = "command", LANGUAGE(command), .type = CONFIG_COMMAND,
 	  .flags = CONFIG_KEY_REQUIRED,
 	  .help = "how its programs are started, with {app} and the like" },
+	{ .name = "app", LANGUAGE(app), .type = CONFIG_ENUM, .def = "path",
+	  .choices = app_words, .help = "what the app of a service is" },
+	{ .name = "option", LANGUAGE(options), .type = CONFIG_TEXTS,
+	  .flags = CONFIG_KEY_REPEAT,
+	  .help = "name and type of a key that its services may have" },
 };
 /* clang-format on */
 

@@ -92,7 +92,8 @@ control_command_answer(struct control_client *client)
 	if (strcmp(text_of(client->request, "command"), "check") == 0)
 		return control_status_check(supervisor);
 	if (name == NULL)
-		return control_status(supervisor);
+		return control_status(supervisor,
+		    json_is_true(json_object_get(client->request, "workers")));
 	service = service_find(&supervisor->services, name);
 	if (service == NULL)
 		return json_pack("{s:b, s:s}", "ok", 0, "error",
@@ -105,6 +106,20 @@ show_config(struct control_client *client, json_t *request)
 {
 	(void)request;
 	reply(client, control_status_config(supervisor_of(client)->plan->config));
+}
+
+static void
+show_slow(struct control_client *client, json_t *request)
+{
+	json_int_t since = json_integer_value(json_object_get(request, "since"));
+	const char *name = text_of(request, "service");
+
+	if (name != NULL && find_service(client, request) == NULL)
+		return;
+	reply(client,
+	    json_pack("{s:b, s:o}", "ok", 1, "slow",
+		slow_ring_list(&supervisor_of(client)->slow,
+		    since > 0 ? (uint64_t)since : 0, name, client->may_change)));
 }
 
 /* What was kept, then what comes. */
@@ -255,6 +270,7 @@ static const struct command {
 	{ "status", false, true, wait_for_answer },
 	{ "check", false, true, wait_for_answer },
 	{ "events", false, true, follow },
+	{ "slowlog", false, true, show_slow },
 	/* the environment of workers may hold secrets */
 	{ "config", true, true, show_config },
 	{ "reload", true, false, reload },

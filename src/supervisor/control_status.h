@@ -4,12 +4,15 @@
 #ifndef SUPERVISOR_CONTROL_STATUS_H
 #define SUPERVISOR_CONTROL_STATUS_H
 
+#include <stdbool.h>
+
 struct config;
 struct json_t;
 struct service;
 struct supervisor;
 
-struct json_t *control_status(struct supervisor *supervisor);
+/* All services; workers: each with all of its workers. */
+struct json_t *control_status(struct supervisor *supervisor, bool workers);
 /* One service, with each of its workers. */
 struct json_t *control_status_service(struct supervisor *supervisor,
     struct service *service);

@@ -13,9 +13,8 @@
 #include "supervisor/json_text.h"
 #include "supervisor/supervisor.h"
 
-/* As in the log. */
-static json_t *
-time_now(void)
+json_t *
+event_time(void)
 {
 	struct timespec ts;
 	struct tm tm;
@@ -42,7 +41,7 @@ void
 event_tell(struct supervisor *supervisor, const char *name, const char *service,
     const char *fields, ...)
 {
-	json_t *event = json_pack("{s:s, s:o, s:o}", "event", name, "time", time_now(),
+	json_t *event = json_pack("{s:s, s:o, s:o}", "event", name, "time", event_time(),
 	    "service", json_text(service));
 	json_t *more;
 	json_error_t error;

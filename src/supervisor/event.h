@@ -26,4 +26,7 @@ void event_tell(struct supervisor *supervisor, const char *name, const char *ser
     const char *fields, ...);
 void events_free(struct events *events);
 
+/* Now, in UTC, as in the log.  New reference. */
+struct json_t *event_time(void);
+
 #endif
