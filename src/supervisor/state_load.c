@@ -213,7 +213,7 @@ check_pool(const struct loader *loader, const struct pool *saved)
 		return NULL;
 	if (layout->magic != LEASE_MAGIC || layout->protocol != LEASE_PROTOCOL ||
 	    layout->worker_size < sizeof(struct lease_worker) ||
-	    layout->slot_size < sizeof(struct lease_slot) ||
+	    layout->slot_size < LEASE_SLOT_MIN ||
 	    layout->worker_count < saved->worker_count)
 		return util_asprintf("the workers of service %s speak another version of "
 				     "the lease contract",
