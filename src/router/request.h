@@ -13,7 +13,7 @@
 
 #include "common/http.h"
 #include "common/lease.h"
-#include "router/tcp.h"
+#include "common/tcp.h"
 
 struct connection;
 struct generation;
