@@ -69,8 +69,7 @@ board_valid(const struct lease_scoreboard *b, uint64_t file_size)
 	    b->slot_count <= LEASE_SLOTS_MAX &&
 	    table_valid(b, b->worker_off, b->worker_count, b->worker_size,
 		sizeof(struct lease_worker)) &&
-	    table_valid(b, b->slot_off, b->slot_count, b->slot_size,
-		sizeof(struct lease_slot));
+	    table_valid(b, b->slot_off, b->slot_count, b->slot_size, LEASE_SLOT_MIN);
 }
 
 static int
@@ -234,6 +233,36 @@ lease_detach(struct poold_request *req)
 	return msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
 }
 
+/* Sends DONE, with the phases behind it if whoever sent the lease knows them. */
+int
+leased_send_done(const struct poold_request *req, int sock, struct lease_done *done,
+    int flags)
+{
+	char text[LEASE_PHASES_SIZE];
+	struct iovec iov[2] = { { .iov_base = done, .iov_len = sizeof(*done) },
+		{ .iov_base = text } };
+
+	if (req->lease.has_phases && !(done->flags & LEASE_DONE_REFUSED))
+		iov[1].iov_len = phases_format(&req->timing.phases, text);
+	return msg_sendv(sock, iov, iov[1].iov_len > 0 ? 2 : 1, NULL, 0, flags);
+}
+
+/* The router may be of an earlier poold, and know nothing of spans. */
+static void
+lease_trace(struct poold_request *req, const struct lease_msg *msg)
+{
+	memcpy(req->trace_id, msg->request_id, sizeof(req->trace_id));
+	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
+	req->sampled = (msg->flags & LEASE_SAMPLED) != 0;
+	if (LEASE_MSG_HAS(msg, span_id))
+		memcpy(req->span_id, msg->span_id, sizeof(req->span_id));
+	else
+		util_random(req->span_id, sizeof(req->span_id));
+	req->queued_ns = LEASE_MSG_HAS(msg, queued_ns) ? msg->queued_ns :
+							 msg->accepted_ns;
+	req->timing.shown = (msg->flags & LEASE_SERVER_TIMING) != 0;
+}
+
 /* Gets the head and makes the request of it; -1: the client left. */
 static int
 lease_open(struct leased *l, struct poold_request *req, int fd)
@@ -266,7 +295,7 @@ lease_open(struct leased *l, struct poold_request *req, int fd)
 	request_open(req, fd, &index, msg->head_len);
 	memcpy(req->path, path, msg->path_len);
 	request_route(req, msg->path_len, msg->prefix_len);
-	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
+	lease_trace(req, msg);
 	req->peer->client = msg->client;
 	req->peer->local = msg->local;
 	req->peer->local_known = true;
@@ -289,7 +318,9 @@ lease_own(struct leased *l, struct poold_request *req)
 	*held = (struct lease_held){ .type = msg->type,
 		.slot = msg->slot,
 		.serial = msg->serial,
-		.taken_ns = util_now_ns() };
+		.taken_ns = util_now_ns(),
+		.has_phases = msg->type == LEASE_LEASE && LEASE_MSG_HAS(msg, span_id) };
+	timing_reset(&req->timing);
 	/* A CHECK has no slot. */
 	if (msg->type != LEASE_LEASE || msg->slot >= l->board.slot_count)
 		return;
@@ -308,7 +339,7 @@ leased_begin(struct leased *l, struct poold_request *req, size_t len, int fd,
 {
 	const struct lease_msg *msg = l->msg;
 
-	if (len < sizeof(*msg)) {
+	if (len < LEASE_MSG_MIN) {
 		poold_log(NULL, "a lease of %zu bytes was dropped", len);
 		return LEASED_DROPPED;
 	}
@@ -382,7 +413,7 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 		return;
 	leased_done_fill(req, &done);
 	leased_over(req);
-	while (msg_send(sock, &done, sizeof(done), 0) == -1) {
+	while (leased_send_done(req, sock, &done, 0) == -1) {
 		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
 			continue;
 		l->stopping = true; /* nobody is there any more */

@@ -30,7 +30,7 @@ struct leased {
 	void (*owned)(struct leased *l, struct poold_request *req);
 	/* Says DONE(detached); NULL: it is sent at once.  0, or -1 with errno. */
 	int (*detach)(struct leased *l, struct poold_request *req,
-	    const struct lease_done *done);
+	    struct lease_done *done);
 };
 
 /* Checks what the process was started with, says READY.  0, or an exit status;
@@ -59,6 +59,9 @@ void leased_done_fill(const struct poold_request *req, struct lease_done *done);
 void leased_count(struct leased *l, const struct poold_request *req,
     const struct lease_done *done);
 void leased_over(struct poold_request *req);
+/* flags: MSG_DONTWAIT or 0.  0, or -1 with errno. */
+int leased_send_done(const struct poold_request *req, int sock, struct lease_done *done,
+    int flags);
 
 /* release.c: heads that stay in their sockets */
 /* Looks at the head, len bytes; -1: the client left. */

@@ -24,7 +24,8 @@
 #define TITLE_MS     100
 #define TAG_REQUESTS 4096 /* data.u64 of events: below descriptors, then requests */
 
-/* Messages that the router had no room for. */
+/* Messages that the router had no room for.  Phases are for its logs, and are
+ * left out then. */
 struct backlog {
 	struct lease_done *list;
 	size_t count, size;
@@ -152,10 +153,10 @@ backlog_add(struct many *many, const struct lease_done *done)
 /* Sends DONE, or keeps it until the router reads.  At most two for each request,
  * and while any is kept no request is taken. */
 static int
-done_send(struct many *many, const struct lease_done *done)
+done_send(struct many *many, const struct poold_request *req, struct lease_done *done)
 {
 	if (many->backlog.count == 0) {
-		if (msg_send(LEASE_FD_DONE, done, sizeof(*done), MSG_DONTWAIT) == 0)
+		if (leased_send_done(req, LEASE_FD_DONE, done, MSG_DONTWAIT) == 0)
 			return 0;
 		if (errno != EAGAIN) {
 			many->leased.stopping = true; /* nobody is there any more */
@@ -166,14 +167,14 @@ done_send(struct many *many, const struct lease_done *done)
 }
 
 static int
-detach(struct leased *l, struct poold_request *req, const struct lease_done *done)
+detach(struct leased *l, struct poold_request *req, struct lease_done *done)
 {
 	struct many *many = many_of(l);
 
 	TAILQ_REMOVE(&many->held, req, link);
 	TAILQ_INSERT_TAIL(&many->detached, req, link);
 	publish(many);
-	return done_send(many, done);
+	return done_send(many, req, done);
 }
 
 /* --- requests ---------------------------------------------------------- */
@@ -207,7 +208,7 @@ lease_end(struct many *many, struct poold_request *req, struct lease_done *done)
 	leased_over(req);
 	if (req->lease.type == LEASE_CHECK)
 		answer_check(many, done);
-	else if (done_send(many, done) == -1)
+	else if (done_send(many, req, done) == -1)
 		many->leased.stopping = true; /* no memory: the router settles it */
 	worker_request_free(many->worker, req);
 	publish(many);

@@ -187,6 +187,20 @@ response_broken(struct response *r)
 	return -1;
 }
 
+/* Where the time went, when the client may know.  Never worth a response: where
+ * there is no room it is left out. */
+static void
+tell_timing(struct poold_request *req)
+{
+	char text[TIMING_TEXT_SIZE];
+
+	timing_end(&req->timing);
+	if (!req->timing.shown)
+		return;
+	timing_format(req, text);
+	(void)field_append(&req->response, "Server-Timing", text);
+}
+
 /* Begins a response; length -1: unknown. */
 static int
 response_begin(struct poold_request *req, int status, const char *type, int64_t length)
@@ -207,6 +221,7 @@ response_begin(struct poold_request *req, int status, const char *type, int64_t 
 		return -1;
 	if (request_take_head(req) == -1)
 		return response_broken(r);
+	tell_timing(req);
 	r->state = RESPONSE_BEGUN;
 	r->status = status;
 	r->bodyless = req->is_head || status == 204 || status == 304;

@@ -218,6 +218,7 @@ poold_finish(struct poold_request *req)
 
 	if (w == NULL)
 		return; /* it ends when its handler returns */
+	timing_end(&req->timing);
 	request_complete(req);
 	if (req->response.state == RESPONSE_DONE && !out_is_empty(req) &&
 	    poold_flush(req) == -1 && errno == EAGAIN) {
