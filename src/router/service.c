@@ -265,6 +265,7 @@ void
 service_submit(struct service *service, struct request *request)
 {
 	request->service = service;
+	request->msg.queued_ns = service->router->loop.now_ns;
 	if (service->drained) {
 		request->retry_after_s = DRAINED_S;
 		refuse(request, STATS_DRAINED, "the service is drained");

@@ -249,6 +249,7 @@ service_json(struct supervisor *supervisor, struct service *service, bool histor
 	    number_or_null(leased, (uint64_t)pool->config->queue_limit));
 	add_counters(json, service, leased);
 	add_figures(json, supervisor, service, history);
+	control_about_service(json, supervisor, pool->config);
 	json_object_set_new(json, "breaker",
 	    leased && pool->config->breaker ? json_string(breakers[service->breaker]) :
 					      json_null());
@@ -333,27 +334,32 @@ worker_json(struct supervisor *supervisor, struct worker *worker)
 	return json;
 }
 
-json_t *
-control_status_service(struct supervisor *supervisor, struct service *service,
-    bool history)
+static json_t *
+workers_json(struct supervisor *supervisor, const struct service *service)
 {
-	json_t *json, *workers = json_array();
+	json_t *workers = json_array();
 	struct pool *pool;
-
-	usage_begin(&supervisor->usage);
-	json = service_json(supervisor, service, history);
 
 	TAILQ_FOREACH (pool, &service->pools, entry)
 		for (uint32_t i = 0; i < pool->worker_count; i++)
 			if (pool->workers[i].state != WORKER_EMPTY)
 				json_array_append_new(workers,
 				    worker_json(supervisor, &pool->workers[i]));
-	if (json == NULL) {
-		json_decref(workers);
+	return workers;
+}
+
+json_t *
+control_status_service(struct supervisor *supervisor, struct service *service,
+    struct control_wanted wanted)
+{
+	json_t *json;
+
+	usage_begin(&supervisor->usage);
+	json = service_json(supervisor, service, wanted.history);
+	if (json == NULL)
 		return NULL;
-	}
 	json_object_set_new(json, "ok", json_true());
-	json_object_set_new(json, "workers", workers);
+	json_object_set_new(json, "workers", workers_json(supervisor, service));
 	return json;
 }
 
@@ -376,17 +382,22 @@ poold_json(struct supervisor *supervisor)
 }
 
 json_t *
-control_status(struct supervisor *supervisor, bool history)
+control_status(struct supervisor *supervisor, struct control_wanted wanted)
 {
 	json_t *services = json_array(), *json;
 	struct service *service;
 
 	usage_begin(&supervisor->usage);
-	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((json = service_json(supervisor, service, history)) != NULL)
-			json_array_append_new(services, json);
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
-	    "services", services);
+	TAILQ_FOREACH (service, &supervisor->services, entry) {
+		if ((json = service_json(supervisor, service, wanted.history)) == NULL)
+			continue;
+		if (wanted.workers)
+			json_object_set_new(json, "workers",
+			    workers_json(supervisor, service));
+		json_array_append_new(services, json);
+	}
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
+	    "listeners", control_about_listeners(supervisor), "services", services);
 }
 
 /* --- check ------------------------------------------------------------- */

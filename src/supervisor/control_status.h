@@ -8,20 +8,31 @@
 #include <stdint.h>
 
 struct config;
+struct config_service;
 struct json_t;
 struct pool;
 struct service;
 struct supervisor;
 
-/* history: with what was in each second of the last minute. */
-struct json_t *control_status(struct supervisor *supervisor, bool history);
+struct control_wanted {
+	bool workers; /* each service with all of its workers */
+	bool history; /* with what was in each second of the last minute */
+};
+
+struct json_t *control_status(struct supervisor *supervisor,
+    struct control_wanted wanted);
 /* One service, with each of its workers. */
 struct json_t *control_status_service(struct supervisor *supervisor,
-    struct service *service, bool history);
+    struct service *service, struct control_wanted wanted);
 /* What is wrong, for monitoring. */
 struct json_t *control_status_check(struct supervisor *supervisor);
 /* Every key with its value and where it stands, if that is known; see control_config.c. */
 struct json_t *control_status_config(const struct config *config);
+
+/* Adds what the configuration says of a service; started: as its workers were. */
+void control_about_service(struct json_t *json, const struct supervisor *supervisor,
+    const struct config_service *started);
+struct json_t *control_about_listeners(const struct supervisor *supervisor);
 
 /* For metrics.c, so that both say the same: */
 

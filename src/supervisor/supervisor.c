@@ -452,6 +452,7 @@ clean_up(struct supervisor *supervisor)
 	control_close(supervisor);
 	figures_close(supervisor);
 	events_free(&supervisor->events);
+	slow_ring_free(&supervisor->slow);
 	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);

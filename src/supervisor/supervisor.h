@@ -24,6 +24,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/slow_ring.h"
 #include "supervisor/systemd.h"
 #include "supervisor/upgrade.h"
 
@@ -59,6 +60,7 @@ struct supervisor {
 	struct events events;
 	struct figures_board figures;
 	struct usage_clock usage;
+	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */
 	enum supervisor_phase phase;
