@@ -64,6 +64,9 @@ like(ask($client, {})->{error}, qr/no command/, '... and a request without a com
 like(ask($client, { command => 'fly' })->{error}, qr/unknown command/, '... or with another');
 like(ask($client, { command => 'scale', service => 'echo', workers => '3' })->{error},
     qr/from 1 to/, 'a number as text is none');
+my $all = ask($client, { command => 'status', workers => JSON::PP::true() });
+is_deeply([ sort map { $_->{pid} } @{ $all->{services}[0]{workers} } ],
+    [ sort $poold->workers('echo') ], 'status can have the workers of all services');
 like(ask($client, { command => 'scale' })->{error}, qr/names no service/,
     'a service has to be named');
 like(ask($client, { command => 'drain', service => [] })->{error}, qr/names no service/,

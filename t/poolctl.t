@@ -47,6 +47,13 @@ route = /both weight=1
 command = @bin@/echo
 workers = 1
 
+[service late]
+listen = main
+route = /late
+command = @bin@/echo
+workers = 1
+slow_threshold = 200ms
+
 [service own]
 listen = own
 mode = inherit
@@ -130,6 +137,22 @@ eventually {
 	grep { ($_->{last_exit} // '') =~ /signal 9/ } @{ json('status', 'spare')->{workers} }
 } 5, 'its slot remembers how';
 eventually { (ctl('check'))[0] == 0 } 5, 'check ends with 0 when all is well';
+
+# --- slow requests ------------------------------------------------------------
+
+is((ctl('slowlog'))[1], "no request was slow since poold was started or upgraded\n",
+    'slowlog says that nothing was slow');
+$poold->get('/late?sleep_ms=1500');
+my @slow = @{ json('slowlog')->{slow} };
+is(scalar @slow, 1, 'a slow request is kept, though slow_log is off');
+is($slow[0]{request}, 'GET /late?sleep_ms=1500', '... with what was asked');
+is($slow[0]{service}, 'late', '... of whom');
+is_deeply([ $slow[0]{pid} ], [ $poold->workers('late') ], '... and who was at it');
+cmp_ok($slow[0]{request_seconds}, '>=', 0.2, '... for how long');
+like((ctl('slowlog', 'late'))[1], qr/ late slow worker 0 .*GET \/late\?sleep_ms=1500\n    wchan /,
+    '... and is shown to people');
+is(scalar @{ json('slowlog', 'echo')->{slow} }, 0, 'slowlog can be about one service');
+is((ctl('slowlog', 'none'))[0], 1, '... if there is such a one');
 
 # --- drain --------------------------------------------------------------------
 
@@ -236,7 +259,7 @@ ok(json('config')->{sections}[0]{keys}, '... also as JSON');
 
 # --- the keys -----------------------------------------------------------------
 
-json($_) for 'check', 'events', 'config';
+json($_) for 'check', 'events', 'config', 'slowlog';
 json('drain', 'spare');
 json('check');
 json('resume', 'spare');

@@ -122,12 +122,6 @@ const char *http_authority_scan(const char *p, const char *end, bool *whole);
 void http_authority_split(const char *authority, size_t len, size_t *host_len,
     uint16_t *port);
 
-/*
- * Reads the trace id of a traceparent value (W3C Trace Context, level 1).
- * Returns whether it is valid; id is written only then.
- */
-bool http_traceparent(const char *value, size_t len, uint8_t id[16]);
-
 /* The decoder of chunked bodies (RFC 9112 section 7.1). */
 #define HTTP_CHUNK_EXT_MAX     1024 /* bytes of extensions of one chunk */
 #define HTTP_CHUNK_TRAILER_MAX 8192 /* bytes of all trailer fields */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Small texts of HTTP: character classes, words, lists, reasons, trace ids. */
+/* Small texts of HTTP: character classes, words, lists, reasons. */
 #include "common/http.h"
 
 #include <string.h>
@@ -186,50 +186,4 @@ http_field_find(const struct lease_field *fields, size_t field_count, const char
 		if (http_word_is(buf + fields[i].name.off, fields[i].name.len, name))
 			return &fields[i].value;
 	return NULL;
-}
-
-/* Reads 2 * count lower-case hex digits into out. */
-static bool
-hex_lower(const char *text, uint8_t *out, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int high = http_hex(text[2 * i]);
-		int low = http_hex(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		if ((text[2 * i] >= 'A' && text[2 * i] <= 'F') ||
-		    (text[2 * i + 1] >= 'A' && text[2 * i + 1] <= 'F'))
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-/*
- * version "-" trace-id "-" parent-id "-" trace-flags, where version 00 ends
- * and a later one may go on with "-" and more.
- */
-bool
-http_traceparent(const char *value, size_t len, uint8_t id[16])
-{
-	static const uint8_t zero[16];
-	uint8_t version, trace[16], parent[8], flags;
-
-	if (len < 55)
-		return false;
-	if (value[2] != '-' || value[35] != '-' || value[52] != '-')
-		return false;
-	if (!hex_lower(value, &version, 1) || !hex_lower(value + 3, trace, 16) ||
-	    !hex_lower(value + 36, parent, 8) || !hex_lower(value + 53, &flags, 1))
-		return false;
-	if (version == 0xff)
-		return false;
-	if (len > 55 && (version == 0 || value[55] != '-'))
-		return false;
-	if (memcmp(trace, zero, sizeof(trace)) == 0 ||
-	    memcmp(parent, zero, sizeof(parent)) == 0)
-		return false;
-	memcpy(id, trace, sizeof(trace));
-	return true;
 }

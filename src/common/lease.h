@@ -20,7 +20,10 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define LEASE_PROTOCOL 1 /* POOLD_PROTOCOL in a worker's environment */
 
@@ -76,11 +79,13 @@ struct lease_addr {
 };
 
 enum lease_flag {
-	LEASE_KEEP = 1 << 0,   /* the connection may be kept after the response */
-	LEASE_REPLAY = 1 << 1, /* the head is in the message, not in the socket */
-	LEASE_TLS = 1 << 2,    /* the client speaks TLS (kept for later) */
-	LEASE_EXPECT = 1 << 3, /* 100-continue: send it before reading the body */
-	LEASE_HTTP10 = 1 << 4, /* the request is HTTP/1.0: do not answer chunked */
+	LEASE_KEEP = 1 << 0,	      /* the connection may be kept after the response */
+	LEASE_REPLAY = 1 << 1,	      /* the head is in the message, not in the socket */
+	LEASE_TLS = 1 << 2,	      /* the client speaks TLS (kept for later) */
+	LEASE_EXPECT = 1 << 3,	      /* 100-continue: send it before reading the body */
+	LEASE_HTTP10 = 1 << 4,	      /* the request is HTTP/1.0: do not answer chunked */
+	LEASE_SAMPLED = 1 << 5,	      /* the request's trace is recorded */
+	LEASE_SERVER_TIMING = 1 << 6, /* tell the client with Server-Timing */
 };
 
 #define LEASE_BODY_CHUNKED UINT64_MAX /* body_len of a chunked request */
@@ -114,7 +119,15 @@ struct lease_msg {
 	uint16_t field_count;
 	uint16_t reserved;
 	uint64_t body_max; /* bytes; a chunked body must not be longer */
+	/* a message of an earlier poold ends here: LEASE_MSG_HAS */
+	uint64_t queued_ns; /* CLOCK_MONOTONIC: when only a worker was missing */
+	uint8_t span_id[8]; /* poold's span: the parent of what the worker calls */
 };
+
+/* Whether the message goes that far: header_len was checked to be no less. */
+#define LEASE_MSG_MIN 144
+#define LEASE_MSG_HAS(msg, member) \
+	((msg)->header_len >= offsetof(struct lease_msg, member) + sizeof((msg)->member))
 
 enum lease_done_flag {
 	LEASE_DONE_KEEP = 1 << 0,     /* request read to its end, response complete */
@@ -122,6 +135,16 @@ enum lease_done_flag {
 	LEASE_DONE_REFUSED = 1 << 2,  /* nothing was read or written: lease it again */
 	LEASE_DONE_DETACHED = 1 << 3, /* the worker keeps the connection for good */
 };
+
+/*
+ * DONE.  Behind it may follow, when the lease had span_id, what the worker says
+ * about its own time: LEASE_PHASES_MAX phases at most, each a name (a token of
+ * RFC 9110 section 5.6.2), '=' and decimal microseconds, with ',' between them.
+ * It is for logs and traces only: what is not understood there is dropped.
+ */
+#define LEASE_PHASES_MAX     8
+#define LEASE_PHASE_NAME_MAX 32						      /* bytes */
+#define LEASE_PHASES_SIZE    (LEASE_PHASES_MAX * (LEASE_PHASE_NAME_MAX + 12)) /* bytes */
 
 struct lease_done {
 	uint16_t type;	     /* LEASE_DONE */
@@ -217,7 +240,12 @@ struct lease_slot {
 	 * the worker dies and the kernel counts exactly as many, the client has
 	 * its whole answer, and may keep its connection. */
 	_Atomic uint64_t answer;
+	/* written by the router before it is SENT; see lease_slot_request_id */
+	alignas(64) _Atomic uint64_t request_id[2];
 };
+
+/* The slots of a scoreboard that an earlier poold made end before request_id. */
+#define LEASE_SLOT_MIN 64
 
 #define LEASE_MAGIC 0x706f6f6cu /* "pool" */
 
@@ -238,11 +266,15 @@ struct lease_scoreboard {
 };
 
 static_assert(sizeof(struct lease_addr) == 20, "lease_addr is wire format");
-static_assert(sizeof(struct lease_msg) == 144, "lease_msg is wire format");
+static_assert(sizeof(struct lease_msg) == 160, "lease_msg is wire format");
 static_assert(sizeof(struct lease_done) == 48, "lease_done is wire format");
 static_assert(sizeof(struct lease_signal) == 8, "lease_signal is wire format");
 static_assert(sizeof(struct lease_worker) == 128, "lease_worker is shared");
-static_assert(sizeof(struct lease_slot) == 64, "lease_slot is shared");
+static_assert(sizeof(struct lease_slot) == 128, "lease_slot is shared");
+static_assert(offsetof(struct lease_slot, request_id) == LEASE_SLOT_MIN,
+    "lease_slot grows at its end");
+static_assert(offsetof(struct lease_msg, queued_ns) == LEASE_MSG_MIN,
+    "lease_msg grows at its end");
 static_assert(sizeof(struct lease_scoreboard) == 56, "scoreboard is shared");
 static_assert(LEASE_WORKERS_MAX < 0xfff, "a worker fits into an owner word");
 
@@ -269,6 +301,29 @@ lease_slot_at(const struct lease_board *board, uint32_t slot)
 {
 	return (struct lease_slot *)(board->map + board->layout.slot_off +
 	    (uint64_t)slot * board->layout.slot_size);
+}
+
+/* What the slot says about whose request it holds: false when it holds none, or
+ * is one of an earlier poold. */
+static inline bool
+lease_slot_request_id(const struct lease_board *board, uint32_t slot, uint64_t serial,
+    uint8_t id[16])
+{
+	struct lease_slot *s = lease_slot_at(board, slot);
+	uint64_t words[2];
+
+	if (board->layout.slot_size < sizeof(*s) ||
+	    atomic_load_explicit(&s->serial, memory_order_acquire) != serial ||
+	    atomic_load_explicit(&s->state, memory_order_acquire) != LEASE_SLOT_SENT)
+		return false;
+	words[0] = atomic_load_explicit(&s->request_id[0], memory_order_relaxed);
+	words[1] = atomic_load_explicit(&s->request_id[1], memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	/* the router may have used it anew meanwhile */
+	if (atomic_load_explicit(&s->serial, memory_order_relaxed) != serial)
+		return false;
+	memcpy(id, words, sizeof(words));
+	return true;
 }
 
 #endif

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/lease_head.h"
 
+#include <string.h>
+
+#include "common/trace.h"
 #include "common/util.h"
 
+/* Continues the client's trace, or begins one. */
 static void
-fill_id(struct lease_msg *msg, const struct http_head *head, const char *buf)
+fill_trace(struct lease_msg *msg, const struct http_head *head, const char *buf)
 {
-	const struct lease_span *span;
+	struct trace trace;
 
-	span = http_field_find(head->fields, head->field_count, buf, "traceparent");
-	if (span == NULL ||
-	    !http_traceparent(buf + span->off, span->len, msg->request_id))
+	if (trace_find(head->fields, head->field_count, buf, &trace)) {
+		memcpy(msg->request_id, trace.id, sizeof(msg->request_id));
+		msg->flags |= trace.sampled ? LEASE_SAMPLED : 0u;
+	} else {
 		util_random(msg->request_id, sizeof(msg->request_id));
+	}
+	util_random(msg->span_id, sizeof(msg->span_id));
 }
 
 void
@@ -31,5 +38,5 @@ lease_head_fill(struct lease_msg *msg, const struct http_head *head, const char 
 	msg->host = head->host;
 	msg->path_len = (uint16_t)path_len;
 	msg->field_count = head->field_count;
-	fill_id(msg, head, buf);
+	fill_trace(msg, head, buf);
 }

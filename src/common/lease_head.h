@@ -11,7 +11,8 @@
 
 /*
  * Fills what the head says: type (LEASE), flags, lengths, spans, and a request
- * id, the client's trace id or a random one.  head was parsed from buf;
+ * id, the client's trace id or a random one, with LEASE_SAMPLED as the client
+ * has it; and a random span id.  head was parsed from buf;
  * path_len is the length of its canonical path.  The rest of msg is left as it
  * is.
  */

@@ -19,6 +19,8 @@
 
 #include "common/http.h"
 #include "common/lease.h"
+#include "common/phases.h"
+#include "common/trace.h"
 #include "common/util.h"
 #include "libpoold/poold.h"
 #include "libpoold/rest.h"
@@ -106,6 +108,15 @@ struct peer {
 	char client_text[UTIL_ADDR_SIZE], local_text[UTIL_ADDR_SIZE];
 };
 
+/* Where the time of a request goes. */
+struct timing {
+	bool shown;	   /* the client is told: Server-Timing */
+	bool open;	   /* a phase is under way: */
+	uint64_t began_ns; /* when it began */
+	char name[LEASE_PHASE_NAME_MAX + 1];
+	struct phases phases; /* that have ended */
+};
+
 struct poold_request {
 	int fd;		   /* the client's socket; its owner closes it */
 	struct rest *rest; /* leased workers; else NULL */
@@ -126,8 +137,15 @@ struct poold_request {
 	char path[LEASE_PATH_MAX + 1];
 	char route[LEASE_PATH_MAX + 1];
 	char host_text[256]; /* when it cannot be terminated in place */
-	char id[33];
-	uint64_t arrived_ns, started_ns;
+	char id[33];	     /* trace_id as text */
+	uint8_t trace_id[16];
+	uint8_t span_id[8]; /* of what poold records of this request */
+	bool sampled;
+	char traceparent[TRACE_TEXT_SIZE]; /* made when asked for */
+	uint64_t arrived_ns;		   /* its head was whole */
+	uint64_t queued_ns;		   /* only a worker was missing */
+	uint64_t started_ns;		   /* it was taken */
+	struct timing timing;
 	struct peer *peer;
 	struct pairs params, form;
 	struct body body;
@@ -158,11 +176,19 @@ void request_open(struct poold_request *req, int fd, const struct request_index 
     size_t head_len);
 /* Splits the canonical path already in req->path behind prefix_len bytes. */
 void request_route(struct poold_request *req, size_t path_len, size_t prefix_len);
-/* Gives the request an id: its traceparent's trace id or a random one. */
+/* Gives the request its ids: of its trace, continued or begun, and its span. */
 void request_identify(struct poold_request *req);
 /* Runs handler, then completes the response or cuts the connection.
  * Afterwards req->keep says whether another request may follow. */
 void request_handle(struct poold_request *req, poold_handler handler, void *arg);
+
+/* timing.c */
+void timing_reset(struct timing *timing);
+/* Ends the phase that is under way, if any. */
+void timing_end(struct timing *timing);
+/* The value of Server-Timing, at most TIMING_TEXT_SIZE - 1 bytes. */
+#define TIMING_TEXT_SIZE 768
+void timing_format(const struct poold_request *req, char text[TIMING_TEXT_SIZE]);
 
 /* io.c: on sockets that may or may not be non-blocking. */
 /* Waits for events (timeout_ms -1: for ever); -1 with ETIMEDOUT or another

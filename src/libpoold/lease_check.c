@@ -27,7 +27,7 @@ lease_check_valid(const struct lease_msg *msg, size_t len)
 	size_t size;
 	uint16_t i;
 
-	if (len < sizeof(*msg) || msg->header_len < sizeof(*msg) ||
+	if (len < LEASE_MSG_MIN || msg->header_len < LEASE_MSG_MIN ||
 	    msg->header_len % 2 != 0 || msg->field_count > LEASE_FIELDS_MAX ||
 	    msg->path_len == 0 || msg->path_len > LEASE_PATH_MAX ||
 	    msg->prefix_len > msg->path_len || msg->head_len == 0 ||

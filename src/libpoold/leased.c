@@ -82,8 +82,7 @@ board_valid(const struct lease_scoreboard *b, uint64_t file_size)
 	    b->slot_count <= LEASE_SLOTS_MAX &&
 	    table_valid(b, b->worker_off, b->worker_count, b->worker_size,
 		sizeof(struct lease_worker)) &&
-	    table_valid(b, b->slot_off, b->slot_count, b->slot_size,
-		sizeof(struct lease_slot));
+	    table_valid(b, b->slot_off, b->slot_count, b->slot_size, LEASE_SLOT_MIN);
 }
 
 static int
@@ -184,6 +183,22 @@ leased_open(struct leased *l)
 	return 0;
 }
 
+/* The router may be of an earlier poold, and know nothing of spans. */
+static void
+lease_trace(struct poold_request *req, const struct lease_msg *msg)
+{
+	memcpy(req->trace_id, msg->request_id, sizeof(req->trace_id));
+	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
+	req->sampled = (msg->flags & LEASE_SAMPLED) != 0;
+	if (LEASE_MSG_HAS(msg, span_id))
+		memcpy(req->span_id, msg->span_id, sizeof(req->span_id));
+	else
+		util_random(req->span_id, sizeof(req->span_id));
+	req->queued_ns = LEASE_MSG_HAS(msg, queued_ns) ? msg->queued_ns :
+							 msg->accepted_ns;
+	req->timing.shown = (msg->flags & LEASE_SERVER_TIMING) != 0;
+}
+
 /* Gets the head and makes the request of it; -1: the client left. */
 static int
 lease_open(struct leased *l, int fd)
@@ -212,7 +227,7 @@ lease_open(struct leased *l, int fd)
 	request_open(req, fd, &index, msg->head_len);
 	memcpy(req->path, path, msg->path_len);
 	request_route(req, msg->path_len, msg->prefix_len);
-	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
+	lease_trace(req, msg);
 	req->peer->client = msg->client;
 	req->peer->local = msg->local;
 	req->peer->local_known = true;
@@ -282,6 +297,7 @@ lease_own(struct leased *l)
 	uint64_t now_ns = util_now_ns();
 
 	l->serve->req->answer = NULL;
+	timing_reset(&l->serve->req->timing);
 	/* A CHECK has no slot. */
 	if (msg->type == LEASE_LEASE && msg->slot < l->board.slot_count) {
 		slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
@@ -310,6 +326,21 @@ service_us(const struct leased *l)
 	return us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
+/* Sends DONE, with the phases behind it if whoever sent the lease knows them. */
+static int
+send_done(const struct leased *l, int sock, struct lease_done *done)
+{
+	const struct phases *phases = &l->serve->req->timing.phases;
+	char text[LEASE_PHASES_SIZE];
+	struct iovec iov[2] = { { .iov_base = done, .iov_len = sizeof(*done) },
+		{ .iov_base = text } };
+
+	if (l->msg->type == LEASE_LEASE && LEASE_MSG_HAS(l->msg, span_id) &&
+	    !(done->flags & LEASE_DONE_REFUSED))
+		iov[1].iov_len = phases_format(phases, text);
+	return msg_sendv(sock, iov, iov[1].iov_len > 0 ? 2 : 1, NULL, 0, 0);
+}
+
 /* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
 static void
 lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
@@ -317,7 +348,7 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 	const struct lease_msg *msg = l->msg;
 	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_REFUSED };
 
-	if (len < sizeof(*msg)) {
+	if (len < LEASE_MSG_MIN) {
 		poold_log(NULL, "a lease of %zu bytes was dropped", len);
 		if (fd != -1)
 			close(fd);
@@ -340,7 +371,7 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 	if (fd != -1)
 		close(fd);
 	done.service_us = service_us(l);
-	while (msg_send(sock, &done, sizeof(done), 0) == -1) {
+	while (send_done(l, sock, &done) == -1) {
 		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
 			continue;
 		l->stopping = true; /* nobody is there any more */

@@ -92,6 +92,9 @@ int poold_client_port(const struct poold_request *req); /* 0 on unix */
 const char *poold_local_address(const struct poold_request *req);
 int poold_local_port(const struct poold_request *req);	       /* 0 on unix */
 const char *poold_request_id(const struct poold_request *req); /* 32 hex */
+/* The value of a traceparent field for a request that the handler sends to
+ * another server on behalf of this one (W3C Trace Context). */
+const char *poold_traceparent(struct poold_request *req);
 /* Microseconds between the arrival of the head and the start of handler. */
 uint64_t poold_queue_us(const struct poold_request *req);
 
@@ -163,6 +166,15 @@ int poold_detach(struct poold_request *req);
 int poold_upgrade(struct poold_request *req, const char *protocol);
 /* Whether poold wants this worker to stop.  Cheap. */
 bool poold_stopping(void);
+
+/*
+ * From now on the handler's time belongs to the phase of this name, until the
+ * next call, NULL (no phase), the beginning of the response, or its end.  The
+ * times of one name are added up.  Phases appear in Server-Timing, the access
+ * log and traces.  -1 with errno: EINVAL (no token, or longer than 32 bytes),
+ * ENOSPC (eight others in this request).
+ */
+int poold_phase(struct poold_request *req, const char *name);
 
 /* One line to the log (stderr), with the request id when req is not NULL. */
 void poold_log(struct poold_request *req, const char *fmt, ...) POOLD_PRINTF(2, 3);

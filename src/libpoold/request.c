@@ -100,6 +100,8 @@ request_open(struct poold_request *req, int fd, const struct request_index *inde
 	pairs_reset(&req->params);
 	pairs_reset(&req->form);
 	body_reset(&req->body);
+	timing_reset(&req->timing);
+	req->traceparent[0] = '\0';
 	body_open(req, index->body_len, index->body_max, index->expect);
 	response_reset(&req->response);
 }
@@ -119,13 +121,17 @@ request_route(struct poold_request *req, size_t path_len, size_t prefix_len)
 void
 request_identify(struct poold_request *req)
 {
-	const struct lease_span *value;
-	uint8_t trace[16];
+	struct trace trace;
 
-	value = http_field_find(req->fields, req->field_count, req->head, "traceparent");
-	if (value == NULL || !http_traceparent(req->head + value->off, value->len, trace))
-		util_random(trace, sizeof(trace));
-	util_hex(trace, sizeof(trace), req->id);
+	req->sampled = false;
+	if (trace_find(req->fields, req->field_count, req->head, &trace)) {
+		memcpy(req->trace_id, trace.id, sizeof(req->trace_id));
+		req->sampled = trace.sampled;
+	} else {
+		util_random(req->trace_id, sizeof(req->trace_id));
+	}
+	util_random(req->span_id, sizeof(req->span_id));
+	util_hex(req->trace_id, sizeof(req->trace_id), req->id);
 }
 
 /* A handler that returned without a word, or in the middle of a response. */
@@ -150,6 +156,7 @@ void
 request_handle(struct poold_request *req, poold_handler handler, void *arg)
 {
 	handler(req, arg);
+	timing_end(&req->timing);
 	if (req->response.state != RESPONSE_DONE)
 		request_complete(req);
 	if (req->response.state != RESPONSE_DONE) {
@@ -277,6 +284,14 @@ const char *
 poold_request_id(const struct poold_request *req)
 {
 	return req->id;
+}
+
+const char *
+poold_traceparent(struct poold_request *req)
+{
+	if (req->traceparent[0] == '\0')
+		trace_format(req->traceparent, req->trace_id, req->span_id, req->sampled);
+	return req->traceparent;
 }
 
 uint64_t

@@ -178,6 +178,20 @@ announce(struct poold_request *req)
 		    LEASE_ANSWER(bytes, req->keep, r->status), memory_order_release);
 }
 
+/* Where the time went, when the client may know.  Never worth a response: where
+ * there is no room it is left out. */
+static void
+tell_timing(struct poold_request *req)
+{
+	char text[TIMING_TEXT_SIZE];
+
+	timing_end(&req->timing);
+	if (!req->timing.shown)
+		return;
+	timing_format(req, text);
+	(void)field_append(&req->response, "Server-Timing", text);
+}
+
 /* Begins a response; length -1: unknown. */
 static int
 response_begin(struct poold_request *req, int status, const char *type, int64_t length)
@@ -196,6 +210,7 @@ response_begin(struct poold_request *req, int status, const char *type, int64_t 
 	if (type != NULL && !(r->own & RESPONSE_OWN_TYPE) &&
 	    field_append(r, "Content-Type", type) == -1)
 		return -1;
+	tell_timing(req);
 	r->state = RESPONSE_BEGUN;
 	r->status = status;
 	r->bodyless = req->is_head || status == 204 || status == 304;

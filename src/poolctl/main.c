@@ -13,18 +13,12 @@
 #include <unistd.h>
 
 #include "common/control_path.h"
-#include "poolctl/client.h"
+#include "poolctl/command.h"
 #include "poolctl/show.h"
 
 #define EXIT_CRITICAL 2 /* of check, as monitoring plugins have it */
 #define EXIT_UNKNOWN  3
 #define CHECK_SECONDS 10 /* to wait for its reply */
-
-struct options {
-	const char *path; /* of the socket */
-	bool json;
-	bool follow;
-};
 
 static const char usage_text[] =
     "usage: poolctl [-hV] [--json] [-s socket] command [argument ...]\n";
@@ -39,13 +33,14 @@ static const char help_text[] =
     "  scale service n|auto   n workers until the next reload\n"
     "  drain service          refuse new requests; resume takes them again\n"
     "  resume service\n"
+    "  slowlog [service]      the last slow requests, and what their workers did\n"
     "  stop                   finish all requests and stop; waits\n"
     "See poolctl(1).\n";
 
 /* --- replies ----------------------------------------------------------- */
 
-static int
-show_failure(const json_t *reply)
+int
+command_failure(const json_t *reply)
 {
 	const json_t *errors = json_object_get(reply, "errors");
 
@@ -60,9 +55,8 @@ show_failure(const json_t *reply)
 	return 0;
 }
 
-/* Sends a request and gets its reply, or ends with the reason. */
-static json_t *
-ask(struct client *client, json_t *request)
+json_t *
+command_ask(struct client *client, json_t *request)
 {
 	json_t *reply;
 
@@ -78,13 +72,13 @@ static int
 exchange(struct client *client, const struct options *options, json_t *request,
     void (*show)(const json_t *reply))
 {
-	json_t *reply = ask(client, request);
+	json_t *reply = command_ask(client, request);
 	int status = json_is_true(json_object_get(reply, "ok")) ? 0 : 1;
 
 	if (options->json)
 		puts(client->line);
 	else if (status != 0)
-		show_failure(reply);
+		command_failure(reply);
 	else if (show != NULL)
 		show(reply);
 	json_decref(reply);
@@ -117,6 +111,15 @@ run_service(struct client *client, const struct options *options,
 	return exchange(client, options,
 	    json_pack("{s:s, s:s}", "command", command->name, "service", args[0]),
 	    command->show);
+}
+
+/* A command that is about all services, or the one that is named. */
+static int
+run_some(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	return args[0] == NULL ? run_simple(client, options, command, args) :
+				 run_service(client, options, command, args);
 }
 
 static int
@@ -171,7 +174,7 @@ run_check(struct client *client, const struct options *options,
 	if (options->json)
 		puts(client->line);
 	else if (status == EXIT_UNKNOWN)
-		show_failure(reply);
+		command_failure(reply);
 	else
 		show_check(reply);
 	json_decref(reply);
@@ -183,9 +186,9 @@ run_events(struct client *client, const struct options *options,
     const struct command *command, char **args)
 {
 	bool ended = false;
-	json_t *json = ask(client,
+	json_t *json = command_ask(client,
 	    json_pack("{s:s, s:b}", "command", command->name, "follow", options->follow));
-	int status = show_failure(json);
+	int status = command_failure(json);
 
 	(void)args;
 	json_decref(json);
@@ -225,6 +228,7 @@ static const struct command commands[] = {
 	{ "scale", 2, 2, run_scale, NULL },
 	{ "drain", 1, 1, run_service, NULL },
 	{ "resume", 1, 1, run_service, NULL },
+	{ "slowlog", 0, 1, run_some, show_slow },
 	{ "stop", 0, 0, run_stop, NULL },
 };
 

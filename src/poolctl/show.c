@@ -292,6 +292,54 @@ show_check(const json_t *reply)
 	printf("\n");
 }
 
+/* What clients wrote does not drive a terminal. */
+static void
+print_safe(const char *unsafe)
+{
+	for (const unsigned char *p = (const unsigned char *)unsafe; *p != '\0'; p++)
+		if (*p >= ' ' && *p < 0x7f)
+			putchar(*p);
+		else
+			printf("\\x%02x", *p);
+}
+
+static void
+show_slow_entry(const json_t *entry)
+{
+	const json_t *stack = get(entry, "stack");
+	char seconds[CELL_MAX];
+
+	cell_seconds(seconds, entry, "request_seconds");
+	printf("%s %s %s worker %lld (pid %lld) %s ", text(entry, "time"),
+	    text(entry, "service"),
+	    json_is_true(get(entry, "killed")) ? "killed" : "slow", number(entry, "slot"),
+	    number(entry, "pid"), seconds);
+	print_safe(text(entry, "request"));
+	if (json_is_string(get(entry, "request_id")))
+		printf(" %s", text(entry, "request_id"));
+	printf("\n    wchan ");
+	print_safe(text(entry, "wchan"));
+	printf(", syscall ");
+	print_safe(text(entry, "syscall"));
+	printf("\n");
+	for (size_t i = 0; i < json_array_size(stack); i++) {
+		printf("    ");
+		print_safe(json_string_value(json_array_get(stack, i)));
+		printf("\n");
+	}
+}
+
+void
+show_slow(const json_t *reply)
+{
+	const json_t *slow = get(reply, "slow");
+
+	for (size_t i = 0; i < json_array_size(slow); i++)
+		show_slow_entry(json_array_get(slow, i));
+	if (json_array_size(slow) == 0)
+		printf("no request was slow since poold was started or upgraded\n");
+}
+
 /* The members that not every event has. */
 static void
 show_member(const char *key, const json_t *value)

@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/phases.h"
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/guard.h"
@@ -169,11 +170,19 @@ static void
 fill_slot(struct generation *generation, struct request *request)
 {
 	struct lease_slot *slot = slot_of(generation, request);
+	uint64_t id[2];
 
 	atomic_store_explicit(&slot->serial, request->msg.serial, memory_order_relaxed);
+	/* whoever reads the id looks whether the serial is still the same */
+	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&slot->sequence, request->msg.sequence,
 	    memory_order_relaxed);
 	atomic_store_explicit(&slot->deadline_ns, 0, memory_order_relaxed);
+	if (generation->board.layout.slot_size >= sizeof(*slot)) {
+		memcpy(id, request->msg.request_id, sizeof(id));
+		atomic_store_explicit(&slot->request_id[0], id[0], memory_order_relaxed);
+		atomic_store_explicit(&slot->request_id[1], id[1], memory_order_relaxed);
+	}
 	atomic_store_explicit(&slot->state, LEASE_SLOT_FILLED, memory_order_release);
 }
 
@@ -228,6 +237,12 @@ generation_lease(struct generation *generation, struct request *request)
 }
 
 /* --- DONE -------------------------------------------------------------- */
+
+/* As it is received: with the text of the phases behind it, or a part of both. */
+union done_buf {
+	struct lease_done done;
+	char bytes[sizeof(struct lease_done) + LEASE_PHASES_SIZE];
+};
 
 static void
 ask_to_kill(struct generation *generation, pid_t pid, uint32_t why)
@@ -299,13 +314,26 @@ update_mean(struct generation *generation, const struct request *request,
 	generation->mean_ns = (generation->mean_ns * 7 + took_ns) / 8;
 }
 
+/* Bad phases are not worth a worker's life. */
 static void
-handle_done(struct generation *generation, const struct lease_done *done, size_t len,
+read_phases(struct request *request, const union done_buf *buf, size_t len)
+{
+	const char *text = buf->bytes + sizeof(buf->done);
+	struct phases phases;
+
+	if (len > sizeof(buf->done) &&
+	    phases_parse(&phases, text, len - sizeof(buf->done)))
+		request_keep_phases(request, &phases);
+}
+
+static void
+handle_done(struct generation *generation, const union done_buf *buf, size_t len,
     pid_t sender)
 {
+	const struct lease_done *done = &buf->done;
 	struct request *request;
 
-	if (len != sizeof(*done) || done->type != LEASE_DONE ||
+	if (len < sizeof(*done) || done->type != LEASE_DONE ||
 	    done->slot >= generation->slot_count ||
 	    (request = generation->by_slot[done->slot]) == NULL ||
 	    request->msg.serial != done->serial) {
@@ -313,6 +341,7 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 		return;
 	}
 	if (request->connection != NULL) {
+		read_phases(request, buf, len);
 		update_mean(generation, request, done);
 		outlier_note(generation, request, done, sender);
 	}
@@ -336,12 +365,11 @@ handle_done(struct generation *generation, const struct lease_done *done, size_t
 static bool
 receive_done(struct generation *generation)
 {
-	struct lease_done batch[MSG_RECV_MAX];
+	union done_buf batch[MSG_RECV_MAX];
 	size_t lens[MSG_RECV_MAX];
 	pid_t senders[MSG_RECV_MAX];
 	int n;
 
-	memset(batch, 0, sizeof(batch));
 	n = msg_recv_batch(generation->done.fd, batch, sizeof(batch[0]), MSG_RECV_MAX,
 	    lens, senders);
 	for (int i = 0; i < n; i++) {
@@ -349,6 +377,9 @@ receive_done(struct generation *generation)
 		 * empty message has a sender */
 		if (lens[i] == 0 && senders[i] == 0)
 			return false;
+		if (lens[i] < sizeof(batch[i].done)) /* it is shown in the log */
+			memset(batch[i].bytes + lens[i], 0,
+			    sizeof(batch[i].done) - lens[i]);
 		handle_done(generation, &batch[i], lens[i], senders[i]);
 	}
 	return n == MSG_RECV_MAX;

@@ -153,7 +153,9 @@ static const struct record_key request_keys[] = {
 	KEY(UNSIGNED, "sequence", msg.sequence),
 	KEY(UNSIGNED, "slot", msg.slot),
 	KEY(UNSIGNED, "accepted_ns", msg.accepted_ns),
+	KEY(UNSIGNED, "queued_ns", msg.queued_ns),
 	KEY(BYTES, "id", msg.request_id),
+	KEY(BYTES, "span_id", msg.span_id),
 	KEY(UNSIGNED, "prefix_len", msg.prefix_len),
 	KEY(UNSIGNED, "body_max", msg.body_max),
 };

@@ -53,9 +53,20 @@ request_adopted(uint32_t slot, uint64_t serial, uint64_t sequence)
 void
 request_free(struct request *request)
 {
-	if (request != NULL)
-		guard_end(request, BREAKER_SAID_NOTHING);
+	if (request == NULL)
+		return;
+	guard_end(request, BREAKER_SAID_NOTHING);
+	free(request->phases);
 	free(request);
+}
+
+void
+request_keep_phases(struct request *request, const struct phases *phases)
+{
+	if (request->phases == NULL)
+		request->phases = malloc(sizeof(*phases));
+	if (request->phases != NULL)
+		*request->phases = *phases;
 }
 
 const char *

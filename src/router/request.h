@@ -13,6 +13,7 @@
 
 #include "common/http.h"
 #include "common/lease.h"
+#include "common/phases.h"
 #include "router/tcp.h"
 
 struct connection;
@@ -42,6 +43,7 @@ struct request {
 	bool counted;		  /* in the connection's consumed bytes */
 	bool sampled;		  /* before is valid */
 	struct tcp_sample before; /* the last lease */
+	struct phases *phases;	  /* of the worker's work; NULL: none were told */
 	struct lease_msg msg;
 	/* the tail of the message, and where its parts begin */
 	size_t path_off;
@@ -58,6 +60,9 @@ struct request *request_new(const struct http_head *head, const char *buf,
 /* A lease that an earlier router left in slot. */
 struct request *request_adopted(uint32_t slot, uint64_t serial, uint64_t sequence);
 void request_free(struct request *request); /* NULL is fine */
+
+/* Keeps a copy of what the worker said; there may be no memory for it. */
+void request_keep_phases(struct request *request, const struct phases *phases);
 
 /* The head's bytes and the value of a field ("" when there is none). */
 const char *request_head(const struct request *request);

@@ -256,6 +256,7 @@ void
 service_submit(struct service *service, struct request *request)
 {
 	request->service = service;
+	request->msg.queued_ns = service->router->loop.now_ns;
 	if (service->drained) {
 		request->retry_after_s = DRAINED_S;
 		refuse(request, 503, "the service is drained", 0);

@@ -19,6 +19,7 @@
 #include "common/util.h"
 #include "supervisor/config_check.h"
 #include "supervisor/config_language.h"
+#include "supervisor/config_option.h"
 #include "supervisor/config_read.h"
 #include "supervisor/config_set.h"
 
@@ -159,26 +160,10 @@ section_text(const struct source *source)
 static void
 key_unknown(struct source *source, const char *name)
 {
-	struct config_errors *errors = source->load->errors;
-	const char *nearest = config_key_nearest(source->section, name);
 	char *section = section_text(source);
 
-	if (nearest == NULL) {
-		for (enum config_section s = CONFIG_POOLD; s <= CONFIG_LANGUAGE; s++) {
-			if (config_key_find(s, name) == NULL)
-				continue;
-			config_error_add(errors, &source->key_origin,
-			    "unknown key '%s' in %s; it belongs in [%s%s]", name, section,
-			    config_section_word(s), s == CONFIG_POOLD ? "" : " NAME");
-			free(section);
-			return;
-		}
-		config_error_add(errors, &source->key_origin, "unknown key '%s' in %s",
-		    name, section);
-	} else {
-		config_error_add(errors, &source->key_origin,
-		    "unknown key '%s' in %s; did you mean '%s'?", name, section, nearest);
-	}
+	config_key_unknown(source->load->errors, &source->key_origin, source->section,
+	    section, name, NULL);
 	free(section);
 }
 
@@ -217,17 +202,19 @@ key_store(struct source *source, const char *name, const char *text)
 		    name);
 		return;
 	}
-	if (key == NULL) {
+	if (key == NULL && source->section != CONFIG_SERVICE) {
 		key_unknown(source, name);
 		return;
 	}
-	if (!source->at_top && !key_claim(source, key, name))
+	if (key != NULL && !source->at_top && !key_claim(source, key, name))
 		return;
 	if (!config_value_expand(text, &value, why)) {
 		config_error_add(errors, &origin, "%s: %s", name, why);
 		return;
 	}
-	if (key->type == CONFIG_INCLUDE && *value != '\0')
+	if (key == NULL)
+		config_option_keep(source->object, name, value, &origin);
+	else if (key->type == CONFIG_INCLUDE && *value != '\0')
 		include_load(source, value, &origin);
 	else if (key->type == CONFIG_INCLUDE)
 		config_error_add(errors, &origin, "include: there is no value");
@@ -318,6 +305,8 @@ service_begin(struct source *source, const char *name, const struct config_origi
 
 	service->name = util_strdup(name);
 	service->origin = *origin;
+	TAILQ_INIT(&service->options);
+	TAILQ_INIT(&service->app_files);
 	config_section_init(CONFIG_SERVICE, service);
 	TAILQ_INSERT_TAIL(&source->load->config->services, service, entry);
 	source->object = service;
@@ -601,6 +590,8 @@ static void
 service_free(struct config_service *service)
 {
 	config_section_clear(CONFIG_SERVICE, service);
+	config_options_clear(&service->options);
+	config_strings_clear(&service->app_files);
 	config_argv_free(service->argv);
 	free(service->name);
 	free(service);

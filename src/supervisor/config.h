@@ -67,6 +67,7 @@ enum config_health {
 	CONFIG_HEALTH_WATCHDOG,
 };
 enum config_readers { CONFIG_READERS_GROUP, CONFIG_READERS_ALL };
+enum config_right { CONFIG_RIGHT_OFF, CONFIG_RIGHT_READ, CONFIG_RIGHT_CHANGE };
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -109,12 +110,18 @@ struct config_limits {
 	int64_t cgroup_pids_max;
 };
 
+/* What the app of a service may be: a path, or a name in the language's own way
+ * as well, "package.module:callable". */
+enum config_app { CONFIG_APP_PATH, CONFIG_APP_MODULE };
+
 /* How the programs of a language are started. */
 struct config_language {
 	char *name;
 	struct config_origin origin; /* line 0: it comes with poold */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	char *command; /* with placeholders: see config_language.c */
+	enum config_app app;
+	struct config_strings options; /* "NAME TYPE": see config_option.c */
 	TAILQ_ENTRY(config_language) entry;
 };
 TAILQ_HEAD(config_languages, config_language);
@@ -129,8 +136,10 @@ struct config_service {
 	struct config_routes routes;
 	char *command;	/* as written, or as the language's command became */
 	char *language; /* "": none */
-	char *app;	/* absolute; "": none */
-	char **argv;	/* split, NULL at its end; argv[0] is an absolute path */
+	char *app;	/* absolute, but for a module; "": none */
+	struct config_strings app_files; /* paths of the app, which count as watched */
+	struct config_envs options;	 /* keys that its language has added */
+	char **argv; /* split, NULL at its end; argv[0] is an absolute path */
 	struct config_origin command_origin;
 	int64_t workers; /* scaling = static */
 	enum config_scaling scaling;
@@ -188,9 +197,11 @@ struct config_service {
 	enum config_health health_type;
 	int64_t health_interval_ms;
 	int64_t health_timeout_ms;
-	int64_t health_failures;  /* in a row */
-	int64_t health_successes; /* in a row */
-	int64_t outlier_failures; /* in a row; 0: not looked at */
+	int64_t health_failures;   /* in a row */
+	int64_t health_successes;  /* in a row */
+	int64_t outlier_failures;  /* in a row; 0: not looked at */
+	enum config_right control; /* what its workers may ask of the supervisor */
+	bool required;		   /* the machine is not ready without it */
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;

@@ -335,10 +335,10 @@ inherit_check(struct config_service *service, struct config_errors *errors)
 		config_strings_add(&service->inherit_as, CONFIG_INHERIT_SYSTEMD,
 		    &service->origin);
 	TAILQ_FOREACH (word, &service->listen, entry)
-		if (++count == SPAWN_FDS_MAX + 1)
+		if (++count == SPAWN_SOCKETS_MAX + 1)
 			config_error_add(errors, &word->origin,
 			    "[service %s] inherits more than %d sockets", service->name,
-			    SPAWN_FDS_MAX);
+			    SPAWN_SOCKETS_MAX);
 	TAILQ_FOREACH (word, &service->inherit_as, entry) {
 		if (config_value_enum(word->value, config_inherit_words, &index, why))
 			continue;
@@ -446,14 +446,8 @@ breaker_check(const struct config_service *service, struct config_errors *errors
 }
 
 static void
-slow_check(const struct config *config, const struct config_service *service,
-    struct config_errors *errors)
+slow_check(const struct config_service *service, struct config_errors *errors)
 {
-	if (service->slow_threshold_ms > 0 && strcmp(config->slow_log, "off") == 0)
-		config_error_add(errors, service_origin(service, "slow_threshold"),
-		    "[service %s] has a slow_threshold, but [poold] no slow_log to "
-		    "write to",
-		    service->name);
 	if (service->trace_signal == SIGKILL)
 		config_error_add(errors, service_origin(service, "trace_signal"),
 		    "[service %s]: trace_signal = KILL would end a worker, not make it "
@@ -622,7 +616,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		strength_check(service, errors);
 		breaker_check(service, errors);
 		config_health_check(service, errors);
-		slow_check(config, service, errors);
+		slow_check(service, errors);
 	}
 	accounts_check(config, errors);
 	config_control_check(config, errors);

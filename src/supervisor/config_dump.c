@@ -103,6 +103,16 @@ envs_write(FILE *out, const struct config_envs *envs)
 	}
 }
 
+/* The keys that its language has added. */
+static void
+options_write(FILE *out, const struct config_envs *options)
+{
+	const struct config_env *option;
+
+	TAILQ_FOREACH (option, options, entry)
+		pair_write(out, option->name, option->value);
+}
+
 static void
 routes_write(FILE *out, const char *name, const struct config_routes *routes)
 {
@@ -263,6 +273,7 @@ service_write(FILE *out, const struct config *config,
 		effective.command[0] = '\0';
 	fprintf(out, "[service %s]\n", service->name);
 	keys_write(out, CONFIG_SERVICE, &effective, without);
+	options_write(out, &effective.options);
 	free(effective.user);
 	free(effective.group);
 	free(effective.command);

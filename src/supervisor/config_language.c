@@ -9,19 +9,27 @@
 
 #include "common/util.h"
 #include "supervisor/config_keys.h"
+#include "supervisor/config_option.h"
 #include "supervisor/config_set.h"
 #include "supervisor/config_value.h"
 
 /* What comes with poold.  A section of the same name takes its place. */
+#define OPTIONS_MAX 8
 static const struct {
 	const char *name, *command;
+	enum config_app app;
+	const char *options[OPTIONS_MAX + 1]; /* NULL at their end */
 } shipped[] = {
-	{ "c", "{app}" },
-	{ "cgi", "poold-cgi --app {app}" },
+	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
+	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
+	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE,
+	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
+		NULL } },
 };
 
-/* Placeholders that are no keys. */
-static const char *const special[] = { "app", "service", "dir", NULL };
+/* Placeholders that are no keys.  The last one stands for several words. */
+#define OPTIONS "{options}"
+static const char *const special[] = { "app", "service", "dir", "options", NULL };
 
 struct config_language *
 config_language_find(const struct config *config, const char *name)
@@ -149,7 +157,9 @@ placeholder_value(const struct config_service *service, const char *name)
 	if (strcmp(name, "app") == 0)
 		return service->app[0] != '\0' ? util_strdup(service->app) : NULL;
 	if (strcmp(name, "dir") == 0)
-		return service->app[0] != '\0' ? app_dir(service) : NULL;
+		return service->app[0] == '\0' ? NULL :
+		    service->app[0] == '/'     ? app_dir(service) :
+						 start_dir(service);
 	if (strcmp(name, "chdir") == 0)
 		return start_dir(service);
 	if (strncmp(name, "env.", 4) != 0)
@@ -165,6 +175,10 @@ placeholder_check(const char *name, char why[CONFIG_WHY_SIZE])
 {
 	const char *nearest;
 
+	if (strcmp(name, "options") == 0) {
+		snprintf(why, CONFIG_WHY_SIZE, "'" OPTIONS "' is a word of its own");
+		return false;
+	}
 	if (placeholder_known(name))
 		return true;
 	nearest = config_nearest(name, special_next, NULL);
@@ -270,8 +284,10 @@ static void
 language_check(struct config_language *language, struct config_errors *errors)
 {
 	char why[CONFIG_WHY_SIZE], *word;
+	bool has_options = false;
 	char **argv;
 
+	config_options_check(language, errors);
 	if (language->command[0] == '\0')
 		return; /* said already */
 	if (!config_value_argv(language->command, &argv, why)) {
@@ -279,11 +295,20 @@ language_check(struct config_language *language, struct config_errors *errors)
 		return;
 	}
 	for (char **arg = argv; *arg != NULL; arg++) {
+		if (arg != argv && strcmp(*arg, OPTIONS) == 0) {
+			has_options = true;
+			continue;
+		}
 		if ((word = word_expand(NULL, *arg, why)) == NULL)
 			config_error_add(errors, language_origin(language), "command: %s",
 			    why);
 		free(word);
 	}
+	if (!TAILQ_EMPTY(&language->options) && !has_options)
+		config_error_add(errors, &TAILQ_FIRST(&language->options)->origin,
+		    "[language %s] has an 'option', but no word " OPTIONS
+		    " in its 'command'",
+		    language->name);
 	program_absolute(language, argv);
 	config_argv_free(argv);
 }
@@ -302,6 +327,9 @@ config_languages_check(struct config *config, struct config_errors *errors)
 		language = config_language_add(config, shipped[i].name, &nowhere);
 		free(language->command);
 		language->command = util_strdup(shipped[i].command);
+		language->app = shipped[i].app;
+		for (const char *const *o = shipped[i].options; *o != NULL; o++)
+			config_strings_add(&language->options, *o, &nowhere);
 	}
 }
 
@@ -344,51 +372,147 @@ blame_set(struct config_service *service, const struct config_language *language
 		service->command_origin = *language_origin(language);
 }
 
+static void
+command_error(const struct config_service *service,
+    const struct config_language *language, const char *word, const char *why,
+    struct config_errors *errors)
+{
+	char unknown[CONFIG_WHY_SIZE], *probe = word_expand(NULL, word, unknown);
+
+	/* unknown ones were reported with the language */
+	if (probe != NULL)
+		config_error_add(errors, service_origin(service, "language"),
+		    "[service %s]: %s, which [language %s] needs", service->name, why,
+		    language->name);
+	free(probe);
+}
+
 /* The language's command becomes the service's.  Placeholders are replaced word
  * by word, so a path with a blank in it stays one word. */
 static void
 command_make(struct config_service *service, const struct config_language *language,
     struct config_errors *errors)
 {
-	char why[CONFIG_WHY_SIZE], unknown[CONFIG_WHY_SIZE], *word;
-	char **argv;
+	char why[CONFIG_WHY_SIZE], *word;
+	char **argv, **words = NULL;
+	size_t count = 0;
+	bool good = true;
 
 	if (language->command[0] == '\0' ||
 	    !config_value_argv(language->command, &argv, why))
 		return; /* said by language_check */
 	blame_set(service, language, argv[0]);
-	for (char **arg = argv; *arg != NULL; arg++) {
-		if ((word = word_expand(service, *arg, why)) == NULL) {
-			/* unknown ones were reported with the language */
-			char *probe = word_expand(NULL, *arg, unknown);
-
-			if (probe != NULL)
-				config_error_add(errors,
-				    service_origin(service, "language"),
-				    "[service %s]: %s, which [language %s] needs",
-				    service->name, why, language->name);
-			free(probe);
-			config_argv_free(argv);
-			return;
+	for (char **arg = argv; good && *arg != NULL; arg++) {
+		if (arg != argv && strcmp(*arg, OPTIONS) == 0) {
+			config_options_append(language, service, &words, &count);
+		} else if ((word = word_expand(service, *arg, why)) != NULL) {
+			config_word_append(&words, &count, word);
+		} else {
+			command_error(service, language, *arg, why, errors);
+			good = false;
 		}
-		free(*arg);
-		*arg = word;
 	}
-	free(service->command);
-	service->command = config_argv_join(argv);
+	if (good) {
+		free(service->command);
+		service->command = config_argv_join(words);
+	}
+	config_argv_free(words);
 	config_argv_free(argv);
 }
 
-static void
-app_check(const struct config_service *service, struct config_errors *errors)
+/* --- the app ------------------------------------------------------------ */
+
+/* Whether an app is named by its path.  A module is so only as a file that is
+ * there: "hello.py", "hello.py:app". */
+static bool
+app_is_path(const struct config_service *service, const struct config_language *language)
 {
+	size_t len = strcspn(service->app, ":");
+	char *path, *name;
+	bool is_file;
+
+	if (language == NULL || language->app == CONFIG_APP_PATH ||
+	    strchr(service->app, '/') != NULL)
+		return true;
+	name = util_asprintf("%.*s", (int)len, service->app);
+	path = config_path_beside(service_origin(service, "app")->file, name);
+	is_file = access(path, F_OK) == 0;
+	free(name);
+	free(path);
+	return is_file;
+}
+
+/* The path in an app, without the name of what is in there. */
+static char *
+app_path(const struct config_service *service, const struct config_language *language)
+{
+	const char *colon = strrchr(service->app, ':');
+
+	if (language == NULL || language->app == CONFIG_APP_PATH || colon == NULL ||
+	    strchr(colon, '/') != NULL)
+		return util_strdup(service->app);
+	return util_asprintf("%.*s", (int)(colon - service->app), service->app);
+}
+
+static void
+app_file_add(struct config_service *service, const char *path)
+{
+	config_strings_add(&service->app_files, path, service_origin(service, "app"));
+}
+
+/* Adds what a module may lie in below dir: "a.b:c" in the folder a, or in a file
+ * a.EXT.  Which of them there is shows when it is looked at. */
+static void
+module_add(struct config_service *service, const char *dir)
+{
+	size_t len = strcspn(service->app, ".:");
+	char *folder = util_asprintf("%s/%.*s", dir, (int)len, service->app);
+	char *file = util_asprintf("%s.py", folder);
+
+	app_file_add(service, folder);
+	app_file_add(service, file);
+	free(file);
+	free(folder);
+}
+
+/* Where a module is looked for: the folders of the options of type "paths", then
+ * that in which the workers start. */
+static void
+module_find(struct config_service *service, const struct config_language *language)
+{
+	const struct config_env *kept;
+	char *dir = start_dir(service);
+
+	TAILQ_FOREACH (kept, &service->options, entry)
+		if (config_option_is_paths(language, kept->name))
+			module_add(service, kept->value);
+	module_add(service, dir);
+	free(dir);
+}
+
+static void
+app_check(struct config_service *service, const struct config_language *language,
+    struct config_errors *errors)
+{
+	const struct config_origin *origin = service_origin(service, "app");
+	char *path;
 	struct stat st;
 
+	if (service->app[0] == '\0')
+		return;
+	if (!app_is_path(service, language)) {
+		module_find(service, language);
+		return;
+	}
+	path = config_path_beside(origin->file, service->app);
+	free(service->app);
+	service->app = path;
+	path = app_path(service, language);
+	app_file_add(service, path);
 	/* in a chroot the path is one of another tree */
-	if (service->app[0] != '\0' && service->limits.chroot[0] == '\0' &&
-	    stat(service->app, &st) == -1)
-		config_error_add(errors, service_origin(service, "app"), "app: %s: %s",
-		    service->app, strerror(errno));
+	if (service->limits.chroot[0] == '\0' && stat(path, &st) == -1)
+		config_error_add(errors, origin, "app: %s: %s", path, strerror(errno));
+	free(path);
 }
 
 void
@@ -399,6 +523,11 @@ config_service_language_check(const struct config *config, struct config_service
 	bool own = command != &service->origin;
 	const struct config_language *language;
 
+	language = service->language[0] == '\0' ?
+	    NULL :
+	    config_language_find(config, service->language);
+	if (language != NULL || !incomplete || service->language[0] == '\0')
+		config_service_options_check(config, language, service, errors);
 	if (service->language[0] == '\0') {
 		if (!own)
 			config_error_add(errors, &service->origin,
@@ -417,10 +546,9 @@ config_service_language_check(const struct config *config, struct config_service
 		    service->name, command->file, command->line);
 		return;
 	}
-	language = config_language_find(config, service->language);
 	if (language == NULL && !incomplete)
 		language_unknown(config, service, errors);
+	app_check(service, language, errors);
 	if (language != NULL)
 		command_make(service, language, errors);
-	app_check(service, errors);
 }

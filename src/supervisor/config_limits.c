@@ -83,7 +83,7 @@ config_limits_check(const struct config_service *service, struct config_errors *
 		return;
 	if (service->argv != NULL)
 		hidden_check(service, "command", service->argv[0], errors);
-	if (service->app[0] != '\0')
+	if (service->app[0] == '/')
 		hidden_check(service, "app", service->app, errors);
 	hidden_check(service, "chdir", service->chdir, errors);
 }

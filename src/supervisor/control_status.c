@@ -171,6 +171,7 @@ service_json(struct supervisor *supervisor, struct service *service)
 	json_object_set_new(json, "queued",
 	    number_or_null(!leased || supervisor->control.answered, load_queued(pool)));
 	add_counters(json, service, leased);
+	control_about_service(json, supervisor, pool->config);
 	json_object_set_new(json, "breaker",
 	    leased && pool->config->breaker ? json_string(breakers[service->breaker]) :
 					      json_null());
@@ -224,10 +225,10 @@ worker_json(const struct worker *worker)
 	return json;
 }
 
-json_t *
-control_status_service(struct supervisor *supervisor, struct service *service)
+static json_t *
+workers_json(const struct service *service)
 {
-	json_t *json = service_json(supervisor, service), *workers = json_array();
+	json_t *workers = json_array();
 	const struct pool *pool;
 
 	TAILQ_FOREACH (pool, &service->pools, entry)
@@ -235,12 +236,18 @@ control_status_service(struct supervisor *supervisor, struct service *service)
 			if (pool->workers[i].state != WORKER_EMPTY)
 				json_array_append_new(workers,
 				    worker_json(&pool->workers[i]));
-	if (json == NULL) {
-		json_decref(workers);
+	return workers;
+}
+
+json_t *
+control_status_service(struct supervisor *supervisor, struct service *service)
+{
+	json_t *json = service_json(supervisor, service);
+
+	if (json == NULL)
 		return NULL;
-	}
 	json_object_set_new(json, "ok", json_true());
-	json_object_set_new(json, "workers", workers);
+	json_object_set_new(json, "workers", workers_json(service));
 	return json;
 }
 
@@ -263,16 +270,20 @@ poold_json(struct supervisor *supervisor)
 }
 
 json_t *
-control_status(struct supervisor *supervisor)
+control_status(struct supervisor *supervisor, bool with_workers)
 {
 	json_t *services = json_array(), *json;
 	struct service *service;
 
-	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((json = service_json(supervisor, service)) != NULL)
-			json_array_append_new(services, json);
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
-	    "services", services);
+	TAILQ_FOREACH (service, &supervisor->services, entry) {
+		if ((json = service_json(supervisor, service)) == NULL)
+			continue;
+		if (with_workers)
+			json_object_set_new(json, "workers", workers_json(service));
+		json_array_append_new(services, json);
+	}
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
+	    "listeners", control_about_listeners(supervisor), "services", services);
 }
 
 /* --- check ------------------------------------------------------------- */

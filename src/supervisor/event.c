@@ -13,9 +13,8 @@
 #include "supervisor/json_text.h"
 #include "supervisor/supervisor.h"
 
-/* As in the log. */
-static json_t *
-time_now(void)
+json_t *
+event_time(void)
 {
 	struct timespec ts;
 	struct tm tm;
@@ -42,8 +41,9 @@ void
 event_tell(struct supervisor *supervisor, const char *name, const char *service,
     const char *fields, ...)
 {
-	json_t *event = json_pack("{s:s, s:o, s:o}", "event", name, "time", time_now(),
-	    "service", json_text(service));
+	json_t *event = json_pack("{s:s, s:I, s:o, s:o}", "event", name, "id",
+	    (json_int_t)supervisor->events.count + 1, "time", event_time(), "service",
+	    json_text(service));
 	json_t *more;
 	json_error_t error;
 	char *format, *text;

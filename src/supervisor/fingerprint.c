@@ -41,6 +41,17 @@ hash_file(uint64_t *hash, const char *path, const struct stat *st)
 	hash_bytes(hash, facts, sizeof(facts));
 }
 
+static bool
+is_app_file(const struct config_service *service, const char *path)
+{
+	const struct config_string *file;
+
+	TAILQ_FOREACH (file, &service->app_files, entry)
+		if (strcmp(file->value, path) == 0)
+			return true;
+	return false;
+}
+
 /* Arguments that name a file, from the folder in which the command runs.  An
  * app that is not the program itself is watched, and counts there. */
 static void
@@ -52,7 +63,7 @@ hash_arguments(uint64_t *hash, const struct config_service *service)
 		const char *chdir = (*arg)[0] == '/' ? "" : service->chdir;
 		char *path;
 
-		if (arg != service->argv && strcmp(*arg, service->app) == 0)
+		if (arg != service->argv && is_app_file(service, *arg))
 			continue;
 		path = util_asprintf("%s%s/%s", service->limits.chroot, chdir, *arg);
 		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
@@ -67,6 +78,24 @@ by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+/* What an interpreter writes there by itself is no deploy. */
+static bool
+is_cache(const FTSENT *entry)
+{
+	return strcmp(entry->fts_name, "__pycache__") == 0;
+}
+
+/* What is in it is hashed by itself.  Its times and size would tell of a new
+ * cache. */
+static void
+hash_folder(uint64_t *hash, const char *path, const struct stat *st)
+{
+	uint64_t facts[] = { st->st_dev, st->st_ino, st->st_mode };
+
+	hash_bytes(hash, path, strlen(path));
+	hash_bytes(hash, facts, sizeof(facts));
+}
+
 static void
 hash_tree(uint64_t *hash, char *root, const char *key,
     const struct config_service *service)
@@ -79,9 +108,12 @@ hash_tree(uint64_t *hash, char *root, const char *key,
 	if (fts == NULL)
 		return;
 	while ((entry = fts_read(fts)) != NULL && count++ < WATCHED_MAX)
-		if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL ||
-		    entry->fts_info == FTS_D)
+		if (entry->fts_info == FTS_D && is_cache(entry))
+			(void)fts_set(fts, entry, FTS_SKIP);
+		else if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL)
 			hash_file(hash, entry->fts_path, entry->fts_statp);
+		else if (entry->fts_info == FTS_D)
+			hash_folder(hash, entry->fts_path, entry->fts_statp);
 	if (count > WATCHED_MAX)
 		log_warn("service %s: %s = %s has more than %d files; the "
 			 "rest is not looked at",
@@ -91,9 +123,9 @@ hash_tree(uint64_t *hash, char *root, const char *key,
 
 /* An app that is a link counts as what it leads to. */
 static void
-hash_app(uint64_t *hash, const struct config_service *service)
+hash_app(uint64_t *hash, const struct config_service *service, const char *app)
 {
-	char *path = util_asprintf("%s%s", service->limits.chroot, service->app);
+	char *path = util_asprintf("%s%s", service->limits.chroot, app);
 	char *real = realpath(path, NULL);
 
 	hash_tree(hash, real != NULL ? real : path, "app", service);
@@ -105,7 +137,7 @@ char *
 fingerprint_new(const struct config *config, const struct config_service *service)
 {
 	char *text = config_service_text(config, service), *all;
-	struct config_string *watch, *listen;
+	struct config_string *watch, *listen, *file;
 	uint64_t hash = HASH_START, watched = HASH_START;
 
 	hash_arguments(&hash, service);
@@ -119,8 +151,8 @@ fingerprint_new(const struct config *config, const struct config_service *servic
 		}
 	TAILQ_FOREACH (watch, &service->watch, entry)
 		hash_tree(&watched, watch->value, "watch", service);
-	if (service->app[0] != '\0')
-		hash_app(&watched, service);
+	TAILQ_FOREACH (file, &service->app_files, entry)
+		hash_app(&watched, service, file->value);
 	all = util_asprintf("%s" FILES "%016llx\n" WATCHED "%016llx\n", text,
 	    (unsigned long long)hash, (unsigned long long)watched);
 	free(text);

@@ -125,19 +125,18 @@ put_quoted(FILE *out, const char *text)
 }
 
 /* Of "230 0x0 ..."; "running" and "-1 ..." (in no system call) have no name. */
-static void
-put_syscall(FILE *out, const char *text)
+const char *
+slow_log_call(const struct slow_look *look, char buf[SLOW_CALL_MAX])
 {
 	char *end;
-	long number = strtol(text, &end, 10);
+	long number = strtol(look->syscall, &end, 10);
 
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		if (end != text && waits[i].number == number) {
-			fprintf(out, "\tsyscall %s (%s)\n", waits[i].name, text);
-			return;
-		}
-	}
-	fprintf(out, "\tsyscall %s\n", text);
+	strlcpy(buf, look->syscall, SLOW_CALL_MAX);
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		if (end != look->syscall && waits[i].number == number)
+			snprintf(buf, SLOW_CALL_MAX, "%s (%s)", waits[i].name,
+			    look->syscall);
+	return buf;
 }
 
 static void
@@ -151,14 +150,18 @@ put_stack(FILE *out, const char *stack)
 	}
 }
 
+double
+slow_log_seconds(const struct slow_entry *entry)
+{
+	uint64_t now_ns = util_now_ns();
+
+	return now_ns > entry->taken_ns ? (double)(now_ns - entry->taken_ns) / 1e9 : 0;
+}
+
 void
 slow_log_write(struct logs *logs, const struct slow_entry *entry)
 {
-	uint64_t now_ns = util_now_ns();
-	double seconds = now_ns > entry->taken_ns ?
-	    (double)(now_ns - entry->taken_ns) / 1e9 :
-	    0;
-	char *text = NULL;
+	char *text = NULL, call[SLOW_CALL_MAX];
 	size_t len;
 	FILE *out;
 
@@ -166,10 +169,10 @@ slow_log_write(struct logs *logs, const struct slow_entry *entry)
 		return;
 	put_time(out);
 	fprintf(out, "%s service=%s worker=%u pid=%d seconds=%.3f request=", entry->what,
-	    entry->service, entry->worker, (int)entry->pid, seconds);
+	    entry->service, entry->worker, (int)entry->pid, slow_log_seconds(entry));
 	put_quoted(out, entry->request);
 	fprintf(out, "\n\twchan %s\n", entry->look->wchan);
-	put_syscall(out, entry->look->syscall);
+	fprintf(out, "\tsyscall %s\n", slow_log_call(entry->look, call));
 	put_stack(out, entry->look->stack);
 	if (entry->trace != NULL)
 		fprintf(out, "\ttrace_signal %s\n", entry->trace);

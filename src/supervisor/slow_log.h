@@ -24,6 +24,11 @@ struct slow_look {
 
 void slow_log_look(pid_t pid, struct slow_look *look);
 
+#define SLOW_CALL_MAX 256
+/* "nanosleep (35 0x7f ...)": the system call with its name, if that is one that
+ * a process waits in.  Returns buf. */
+const char *slow_log_call(const struct slow_look *look, char buf[SLOW_CALL_MAX]);
+
 struct slow_entry {
 	const char *what; /* its first word: "slow", "killed" */
 	const char *service;
@@ -35,6 +40,8 @@ struct slow_entry {
 	const struct slow_look *look;
 };
 
+/* How long the worker had been at it. */
+double slow_log_seconds(const struct slow_entry *entry);
 /* Writes an entry, unless slow_log is off. */
 void slow_log_write(struct logs *logs, const struct slow_entry *entry);
 

@@ -213,7 +213,7 @@ check_pool(const struct loader *loader, const struct pool *saved)
 		return NULL;
 	if (layout->magic != LEASE_MAGIC || layout->protocol != LEASE_PROTOCOL ||
 	    layout->worker_size < sizeof(struct lease_worker) ||
-	    layout->slot_size < sizeof(struct lease_slot) ||
+	    layout->slot_size < LEASE_SLOT_MIN ||
 	    layout->worker_count < saved->worker_count)
 		return util_asprintf("the workers of service %s speak another version of "
 				     "the lease contract",
@@ -306,6 +306,25 @@ load_worker(struct loader *loader)
 	return why;
 }
 
+/* At its place in the ring: they are numbered from 1. */
+static char *
+load_event(struct loader *loader)
+{
+	struct events *events = &loader->supervisor->events;
+	struct state_event event = { 0 };
+	char **place, *why;
+
+	if (!get(loader, &state_event_table, &event, &why) || event.id == 0) {
+		free(event.text);
+		return why;
+	}
+	place = &events->kept[(event.id - 1) % EVENT_KEPT];
+	free(*place);
+	*place = event.text;
+	events->count = event.id;
+	return NULL;
+}
+
 static char *
 load_end(struct loader *loader)
 {
@@ -329,6 +348,7 @@ load_section(struct loader *loader)
 		{ "service", load_service },
 		{ "pool", load_pool },
 		{ "worker", load_worker },
+		{ "event", load_event },
 		{ "end", load_end },
 	};
 

@@ -118,6 +118,7 @@ write_entry(struct worker *worker, const char *what, const struct stuck *stuck)
 		.look = stuck->look };
 
 	slow_log_write(&worker->pool->supervisor->logs, &entry);
+	slow_ring_keep(&worker->pool->supervisor->slow, &entry);
 }
 
 static void
@@ -213,8 +214,6 @@ stuck_slow(struct worker *worker, const struct role_stuck *role)
 {
 	struct stuck stuck = { 0 };
 
-	if (!logs_has_slow(&worker->pool->supervisor->logs))
-		return;
 	take_in(&stuck, worker, role);
 	send_trace(worker, &stuck.trace);
 	write_entry(worker, "slow", &stuck);

@@ -449,6 +449,7 @@ clean_up(struct supervisor *supervisor)
 	inherited_close(&supervisor->inherited, false);
 	control_close(supervisor);
 	events_free(&supervisor->events);
+	slow_ring_free(&supervisor->slow);
 	systemd_close(supervisor);
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);

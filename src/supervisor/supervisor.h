@@ -23,6 +23,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/slow_ring.h"
 #include "supervisor/systemd.h"
 #include "supervisor/upgrade.h"
 
@@ -56,6 +57,7 @@ struct supervisor {
 	struct logs logs;
 	struct control control;
 	struct events events;
+	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */
 	enum supervisor_phase phase;

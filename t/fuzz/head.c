@@ -4,6 +4,7 @@
  * so a verdict must be a matter of the bytes up to it and nothing else.
  */
 #include "common/http.h"
+#include "common/trace.h"
 #include "t/fuzz/fuzz.h"
 
 #define CUTS_MAX 128 /* places where a long input is cut off */
@@ -117,8 +118,8 @@ static void
 good_check(const struct http_head *head, const char *buf, size_t len)
 {
 	const struct lease_span whole = { .off = 0, .len = (uint16_t)head->head_len };
-	const struct lease_span *trace;
-	uint8_t id[16];
+	struct trace trace, again;
+	char text[TRACE_TEXT_SIZE];
 
 	FUZZ_CHECK(head->status == 0 && head->reason == NULL);
 	FUZZ_CHECK(head->head_len <= len && head->head_len <= HTTP_HEAD_MAX);
@@ -141,9 +142,11 @@ good_check(const struct http_head *head, const char *buf, size_t len)
 	framing_check(head, buf);
 	host_check(head, buf);
 	path_check(head, buf);
-	trace = http_field_find(head->fields, head->field_count, buf, "traceparent");
-	if (trace != NULL)
-		(void)http_traceparent(buf + trace->off, trace->len, id);
+	if (trace_find(head->fields, head->field_count, buf, &trace)) {
+		trace_format(text, trace.id, trace.parent, trace.sampled);
+		FUZZ_CHECK(trace_parse(text, TRACE_TEXT_SIZE - 1, &again));
+		FUZZ_CHECK(memcmp(&trace, &again, sizeof(trace)) == 0);
+	}
 }
 
 /* Whether two heads of the same verdict are the same in all that is told. */

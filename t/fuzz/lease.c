@@ -159,9 +159,11 @@ head_run(const char *head, size_t len)
 static void
 lengths_mend(struct lease_msg *msg, size_t len)
 {
-	size_t rest = len - sizeof(*msg), room = rest / sizeof(struct lease_field);
+	size_t rest, room;
 
-	msg->header_len = sizeof(*msg);
+	msg->header_len = len % 2 == 0 ? LEASE_MSG_MIN : sizeof(*msg);
+	rest = len - msg->header_len;
+	room = rest / sizeof(struct lease_field);
 	msg->field_count %= LEASE_FIELDS_MAX + 1;
 	if (msg->field_count > room)
 		msg->field_count = (uint16_t)room;

@@ -761,7 +761,7 @@ START_TEST(access_looks_at_each_folder_on_the_way)
 }
 END_TEST
 
-START_TEST(slow_requests_need_a_slow_log)
+START_TEST(slow_requests_have_a_slow_log_or_only_a_memory)
 {
 	const char *service_text = LISTEN "[service a]\nroute = /\ncommand = sh\n"
 					  "slow_threshold = 2s\ntrace_signal = SIGUSR1\n";
@@ -776,7 +776,9 @@ START_TEST(slow_requests_need_a_slow_log)
 	ck_assert_ptr_nonnull(strstr(text, "\ntrace_signal = USR1\n"));
 	free(text);
 	config_free(config);
-	load_bad(service_text, 1, "has a slow_threshold, but [poold] no slow_log");
+	load_good(service_text);
+	ck_assert_str_eq(config->slow_log, "off");
+	ck_assert_int_eq(service("a")->slow_threshold_ms, 2000);
 }
 END_TEST
 
@@ -1055,6 +1057,93 @@ START_TEST(an_app_must_be_there)
 }
 END_TEST
 
+#define WITH_OPTIONS                                                            \
+	"[language x]\ncommand = /bin/sh {options} {app}\napp = module\n"       \
+	"option = search_path paths\noption = style text\noption = fast bool\n" \
+	"option = root path\n"
+
+START_TEST(a_language_adds_keys_to_its_services)
+{
+	const struct config_service *a;
+
+	load_good(WITH_OPTIONS LISTEN APP_SERVICE
+	    "language = x\napp = a.b:c\nsearch_path = lib\nfast = on\n"
+	    "search_path = /usr\nstyle = x y\n[service b]\nroute = /b\n"
+	    "language = x\napp = b\nfast = no\n");
+	a = service("a");
+	ck_assert_int_eq(strncmp(a->argv[1], "--search-path=/", 15), 0);
+	ck_assert_str_eq(a->argv[1] + strlen("--search-path="), path_of("lib"));
+	ck_assert_str_eq(a->argv[2], "--fast");
+	ck_assert_str_eq(a->argv[3], "--search-path=/usr");
+	ck_assert_str_eq(a->argv[4], "--style=x y");
+	ck_assert_str_eq(a->argv[5], "a.b:c");
+	ck_assert_ptr_null(a->argv[6]);
+	ck_assert_str_eq(service("b")->argv[1], "b");
+}
+END_TEST
+
+START_TEST(keys_of_another_language_are_unknown)
+{
+	load_bad(WITH_OPTIONS LISTEN APP_SERVICE
+	    "language = c\napp = /bin/sh\nstyle = x\n",
+	    1,
+	    "t.ini:14: unknown key 'style' in [service a]; it is one of services with "
+	    "'language = x'");
+	load_bad(WITH_OPTIONS LISTEN APP_SERVICE
+	    "language = x\napp = a\nstile = x\nfast = perhaps\nroot = /\nroot = /\n",
+	    4, /* the one above too */
+	    "t.ini:14: unknown key 'stile' in [service a]; did you mean 'style'?");
+	ck_assert(has_error("t.ini:15: fast: 'perhaps'"));
+	ck_assert(has_error("t.ini:17: the key 'root' is given twice: first at "));
+}
+END_TEST
+
+START_TEST(options_are_checked_where_they_stand)
+{
+	load_bad("[language x]\ncommand = /bin/sh {app}\noption = a b\noption = A text\n"
+		 "option = workers text\noption = b text\noption = b text\n"
+		 "[language y]\ncommand = /bin/sh -{options}\n" LISTEN SERVICE,
+	    6, "t.ini:3: option: 'b' is not text, path");
+	ck_assert(has_error("t.ini:4: option: 'A text' does not begin with the name"));
+	ck_assert(has_error("t.ini:5: option: 'workers' is a key of all services"));
+	ck_assert(has_error("t.ini:7: option: 'b' is given twice"));
+	ck_assert(has_error("t.ini:3: [language x] has an 'option', but no word "));
+	ck_assert(has_error("t.ini:9: command: '{options}' is a word of its own"));
+}
+END_TEST
+
+static bool
+is_watched(const struct config_service *s, const char *path)
+{
+	const struct config_string *file;
+
+	TAILQ_FOREACH (file, &s->app_files, entry)
+		if (strcmp(file->value, path) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(an_app_is_a_file_if_there_is_one)
+{
+	put_program("hello.py");
+	load_good(WITH_OPTIONS LISTEN APP_SERVICE "language = x\napp = hello.py:make\n");
+	ck_assert_int_eq(strncmp(service("a")->app, path_of("hello.py"),
+			     strlen(path_of("hello.py"))),
+	    0);
+	ck_assert_str_eq(strrchr(service("a")->app, ':'), ":make");
+	ck_assert(is_watched(service("a"), path_of("hello.py")));
+	config_free(config);
+	load_good(WITH_OPTIONS LISTEN APP_SERVICE
+	    "language = x\napp = site.wsgi:application\nsearch_path = lib\n");
+	ck_assert_str_eq(service("a")->app, "site.wsgi:application");
+	ck_assert(is_watched(service("a"), path_of("lib/site")));
+	ck_assert(is_watched(service("a"), path_of("site.py")));
+	config_free(config);
+	load_bad(WITH_OPTIONS LISTEN APP_SERVICE "language = x\napp = ./gone.py:a\n", 1,
+	    "gone.py: No such file or directory");
+}
+END_TEST
+
 START_TEST(a_command_and_a_language_are_one_too_many)
 {
 	load_bad(LISTEN SERVICE "language = c\napp = /bin/sh\n", 1,
@@ -1125,6 +1214,10 @@ languages_case(void)
 	tcase_add_test(tc, placeholders_are_checked_where_they_stand);
 	tcase_add_test(tc, a_service_needs_what_its_language_names);
 	tcase_add_test(tc, an_app_must_be_there);
+	tcase_add_test(tc, a_language_adds_keys_to_its_services);
+	tcase_add_test(tc, keys_of_another_language_are_unknown);
+	tcase_add_test(tc, options_are_checked_where_they_stand);
+	tcase_add_test(tc, an_app_is_a_file_if_there_is_one);
 	tcase_add_test(tc, a_command_and_a_language_are_one_too_many);
 	tcase_add_test(tc, an_app_without_a_language_is_an_error);
 	tcase_add_test(tc, a_language_needs_a_command);
@@ -1255,7 +1348,7 @@ root_case(void)
 	tcase_add_test(tc, different_users_do_not_share_a_listener);
 	tcase_add_test(tc, a_service_with_a_user_leaves_the_group_of_poold);
 	tcase_add_test(tc, access_looks_at_each_folder_on_the_way);
-	tcase_add_test(tc, slow_requests_need_a_slow_log);
+	tcase_add_test(tc, slow_requests_have_a_slow_log_or_only_a_memory);
 	tcase_add_test(tc, a_command_that_its_user_cannot_reach_is_an_error);
 	tcase_add_test(tc, every_limit_is_dumped_and_tells_a_change);
 	tcase_add_test(tc, the_text_of_a_service_has_what_it_inherits);

@@ -291,78 +291,6 @@ START_TEST(an_ip_literal_is_a_valid_ipv6_address)
 }
 END_TEST
 
-#define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
-#define PARENT "00f067aa0ba902b7"
-
-static bool
-traceparent(const char *value, uint8_t id[16])
-{
-	size_t len = strlen(value);
-	char *copy = malloc(len > 0 ? len : 1);
-	bool valid;
-
-	ck_assert_ptr_nonnull(copy);
-	memcpy(copy, value, len);
-	valid = http_traceparent(copy, len, id);
-	free(copy);
-	return valid;
-}
-
-START_TEST(a_valid_traceparent_gives_its_trace_id)
-{
-	static const uint8_t want[16] = { 0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6,
-		0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36 };
-	uint8_t id[16];
-
-	ck_assert(traceparent("00-" TRACE "-" PARENT "-01", id));
-	ck_assert_mem_eq(id, want, 16);
-	ck_assert(traceparent("00-" TRACE "-" PARENT "-ff", id));
-}
-END_TEST
-
-START_TEST(a_later_traceparent_may_be_longer)
-{
-	uint8_t id[16];
-
-	ck_assert(traceparent("cc-" TRACE "-" PARENT "-01", id));
-	ck_assert(traceparent("cc-" TRACE "-" PARENT "-01-what", id));
-	ck_assert(!traceparent("cc-" TRACE "-" PARENT "-01.what", id));
-	ck_assert(!traceparent("00-" TRACE "-" PARENT "-01-what", id));
-}
-END_TEST
-
-START_TEST(an_invalid_traceparent_writes_nothing)
-{
-	static const char *const invalid[] = {
-		"",
-		"ff-" TRACE "-" PARENT "-01",
-		"0-" TRACE "-" PARENT "-011",
-		"00_" TRACE "-" PARENT "-01",
-		"00-" TRACE "_" PARENT "-01",
-		"00-" TRACE "-" PARENT "_01",
-		"00-4BF92f3577b34da6a3ce929d0e0e4736-" PARENT "-01",
-		"00-4bf92f3577b34da6a3ce929d0e0e473G-" PARENT "-01",
-		"00-" TRACE "-00F067aa0ba902b7-01",
-		"00-" TRACE "-" PARENT "-0A",
-		"00-" TRACE "-" PARENT "-0F",
-		"00-" TRACE "-" PARENT "-F0",
-		"x0-" TRACE "-" PARENT "-01",
-		"0x-" TRACE "-" PARENT "-01",
-		"00-00000000000000000000000000000000-" PARENT "-01",
-		"00-" TRACE "-0000000000000000-01",
-	};
-	uint8_t id[16], before[16];
-
-	memset(id, 0xa5, sizeof(id));
-	memcpy(before, id, sizeof(id));
-	for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
-		ck_assert_msg(!traceparent(invalid[i], id), "%s", invalid[i]);
-	for (size_t len = 0; len < 55; len++)
-		ck_assert(!http_traceparent("00-" TRACE "-" PARENT "-01", len, id));
-	ck_assert_mem_eq(id, before, sizeof(id));
-}
-END_TEST
-
 START_TEST(each_status_has_its_registered_reason)
 {
 	ck_assert_str_eq(http_reason(200), "OK");
@@ -445,9 +373,6 @@ add_text(TCase *tc)
 	tcase_add_test(tc, an_authority_splits_into_host_and_port);
 	tcase_add_test(tc, an_authority_is_read_as_far_as_it_goes);
 	tcase_add_test(tc, an_ip_literal_is_a_valid_ipv6_address);
-	tcase_add_test(tc, a_valid_traceparent_gives_its_trace_id);
-	tcase_add_test(tc, a_later_traceparent_may_be_longer);
-	tcase_add_test(tc, an_invalid_traceparent_writes_nothing);
 	tcase_add_test(tc, each_status_has_its_registered_reason);
 	tcase_add_test(tc, words_are_compared_in_any_case);
 	tcase_add_test(tc, a_list_is_cut_at_its_commas);

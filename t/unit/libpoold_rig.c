@@ -102,6 +102,40 @@ answer_fields(struct poold_request *req)
 		abort();
 }
 
+/* db twice, with something else between, 12 ms in all; late when the response is
+ * begun; and what is no name, or one too many. */
+static void
+answer_phases(struct poold_request *req)
+{
+	char name[8];
+	int n = 0;
+
+	n += poold_phase(req, "db") == 0;
+	poll(NULL, 0, 6);
+	n += poold_phase(req, "cache.get") == 0;
+	n += poold_phase(req, "db") == 0;
+	poll(NULL, 0, 6);
+	n += poold_phase(req, NULL) == 0;
+	n += poold_phase(req, "") == -1 && errno == EINVAL;
+	n += poold_phase(req, "a b") == -1 && errno == EINVAL;
+	n += poold_phase(req, "a=b") == -1 && errno == EINVAL;
+	n += poold_phase(req, "123456789012345678901234567890123") == -1 &&
+	    errno == EINVAL;
+	if (poold_param(req, "many") != NULL) {
+		for (int i = 0; i < 6; i++) {
+			snprintf(name, sizeof(name), "p%d", i);
+			n += poold_phase(req, name) == 0;
+		}
+		n += poold_phase(req, "ninth") == -1 && errno == ENOSPC;
+	}
+	if (n != (poold_param(req, "many") != NULL ? 15 : 8))
+		abort();
+	poold_start(req, 200, "text/plain", -1);
+	poold_phase(req, poold_param(req, "many") == NULL ? "late" : NULL);
+	poold_write(req, "x", 1);
+	poold_end(req);
+}
+
 void
 handler(struct poold_request *req, void *arg)
 {
@@ -122,6 +156,11 @@ handler(struct poold_request *req, void *arg)
 		answer_file(req);
 	else if (strcmp(path, "/fields") == 0)
 		answer_fields(req);
+	else if (strcmp(path, "/phases") == 0)
+		answer_phases(req);
+	else if (strcmp(path, "/trace") == 0)
+		poold_respond(req, 200, NULL, poold_traceparent(req),
+		    strlen(poold_traceparent(req)));
 	else if (strcmp(path, "/empty") == 0)
 		poold_respond(req, 204, NULL, NULL, 0);
 	else if (strcmp(path, "/long") == 0) {
@@ -218,9 +257,9 @@ board_make(uint32_t flags)
 		.worker_size = sizeof(struct lease_worker),
 		.slot_count = 8,
 		.slot_off = 64 + 4 * sizeof(struct lease_worker),
-		.slot_size = sizeof(struct lease_slot) };
+		.slot_size = rig.early ? LEASE_SLOT_MIN : sizeof(struct lease_slot) };
 
-	head.size = head.slot_off + 8 * sizeof(struct lease_slot);
+	head.size = head.slot_off + 8 * (uint64_t)head.slot_size;
 	rig.board_fd = memfd_create("scoreboard", MFD_CLOEXEC);
 	ck_assert_int_eq(ftruncate(rig.board_fd, (off_t)head.size), 0);
 	rig.board = mmap(NULL, head.size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -291,7 +330,10 @@ client_make(void)
 void
 rig_prepare(uint32_t flags)
 {
+	bool early = rig.early;
+
 	memset(&rig, 0, sizeof(rig));
+	rig.early = early;
 	ck_assert_int_eq(msg_pair(rig.queue), 0);
 	ck_assert_int_eq(msg_pair(rig.control), 0);
 	ck_assert_int_eq(msg_pair(rig.done), 0);
@@ -326,6 +368,13 @@ void
 setup_hot(void)
 {
 	rig_start(LEASE_BALANCE_HOT);
+}
+
+void
+setup_early(void)
+{
+	rig.early = true;
+	rig_start(0);
 }
 
 /* The worker's exit status; 128 + n when signal n ended it. */
@@ -365,15 +414,16 @@ lease_make(const char *text, uint32_t flags, uint16_t prefix_len)
 	    packet.path, sizeof(packet.path), &path_len, &slash));
 	memset(msg, 0, sizeof(*msg));
 	msg->type = LEASE_LEASE;
-	msg->header_len = sizeof(*msg);
+	msg->header_len = rig.early ? LEASE_MSG_MIN : sizeof(*msg);
 	msg->flags = flags | (head->expect_continue ? LEASE_EXPECT : 0) |
 	    (head->minor == 0 ? LEASE_HTTP10 : 0);
 	msg->serial = LEASE_SERIAL(1, ++rig.counter);
 	msg->sequence = rig.counter;
 	msg->body_len = head->body_len;
 	msg->body_max = UINT64_MAX;
-	msg->accepted_ns = msg->leased_ns = util_now_ns();
+	msg->accepted_ns = msg->queued_ns = msg->leased_ns = util_now_ns();
 	memset(msg->request_id, 0xab, sizeof(msg->request_id));
+	memset(msg->span_id, 0xcd, sizeof(msg->span_id));
 	msg->client = (struct lease_addr){ .family = LEASE_FAMILY_INET,
 		.port = 1234,
 		.addr = { 127, 0, 0, 1 } };
@@ -400,7 +450,7 @@ lease_make(const char *text, uint32_t flags, uint16_t prefix_len)
 void
 lease_send(int sock, int fd)
 {
-	struct iovec iov[2] = { { &packet.msg, sizeof(packet.msg) },
+	struct iovec iov[2] = { { &packet.msg, packet.msg.header_len },
 		{ packet.rest, packet.rest_len } };
 
 	ck_assert_int_eq(msg_sendv(sock, iov, 2, &fd, fd == -1 ? 0 : 1, 0), 0);
@@ -425,9 +475,14 @@ struct lease_done
 done_from(int sock)
 {
 	struct lease_done d = { 0 };
+	struct iovec iov[2] = { { &d, sizeof(d) }, { rig.phases, LEASE_PHASES_SIZE } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
 
 	readable(sock);
-	ck_assert_int_eq(recv(sock, &d, sizeof(d), 0), sizeof(d));
+	n = recvmsg(sock, &msg, 0);
+	ck_assert_int_ge(n, sizeof(d));
+	rig.phases[(size_t)n - sizeof(d)] = '\0';
 	ck_assert_uint_eq(d.type, LEASE_DONE);
 	ck_assert_uint_eq(d.serial, packet.msg.serial);
 	ck_assert_uint_eq(d.slot, SLOT);

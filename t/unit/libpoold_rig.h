@@ -29,6 +29,8 @@ struct rig {
 	pid_t pid;
 	int listener, client, leased;
 	uint64_t counter;
+	bool early; /* poold is of an earlier version, without spans */
+	char phases[LEASE_PHASES_SIZE + 1]; /* what came behind the last DONE */
 };
 extern struct rig rig;
 
@@ -58,6 +60,7 @@ int worker_wait(void);
 void rig_prepare(uint32_t flags);
 void setup(void);
 void setup_hot(void);
+void setup_early(void);
 void teardown(void);
 
 struct lease_worker *worker(void);
@@ -102,5 +105,6 @@ TCase *case_make(Suite *suite, const char *name, void (*up)(void),
 void suite_request(Suite *suite);
 void suite_contract(Suite *suite);
 void suite_own(Suite *suite);
+void suite_timing(Suite *suite);
 
 #endif

@@ -64,8 +64,7 @@ contract_open(struct contract *c)
 	/* a hostile neighbour may just have written over it */
 	if (c->layout.magic != LEASE_MAGIC || c->layout.worker_off % 64 != 0 ||
 	    c->layout.worker_size != sizeof(struct lease_worker) ||
-	    c->layout.slot_off % 64 != 0 ||
-	    c->layout.slot_size != sizeof(struct lease_slot) ||
+	    c->layout.slot_off % 64 != 0 || c->layout.slot_size < LEASE_SLOT_MIN ||
 	    c->layout.size != (uint64_t)st.st_size)
 		exit(71);
 	c->worker = (uint32_t)atoi(slot);
@@ -117,8 +116,8 @@ contract_take(struct contract *c)
 			    MSG_DONTWAIT, &fd, &truncated);
 			if (n == 0)
 				exit(0);
-			if (n >= (ssize_t)sizeof(c->in.msg) &&
-			    c->in.msg.type == LEASE_LEASE && fd != -1)
+			if (n >= LEASE_MSG_MIN && c->in.msg.type == LEASE_LEASE &&
+			    fd != -1)
 				return fd;
 			if (fd != -1)
 				close(fd);
