@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define VERSION	    1
+#define FCGI_VERSION	    1
 #define RESPONDER   1
 #define KEEP_CONN   1
 #define LENGTH_LONG 128 /* a length from here on takes four bytes */
@@ -11,7 +11,7 @@
 void
 record_header(char out[RECORD_HEADER], enum record_type type, unsigned id, size_t len)
 {
-	out[0] = VERSION;
+	out[0] = FCGI_VERSION;
 	out[1] = (char)type;
 	out[2] = (char)(id >> 8);
 	out[3] = (char)id;
@@ -142,7 +142,7 @@ record_next(struct record_reader *reader, const char **buf, size_t *len,
 			reader->header_len = 0;
 		if (!header_take(reader, buf, len))
 			return 0;
-		if (reader->header[0] != VERSION)
+		if (reader->header[0] != FCGI_VERSION)
 			return -1;
 		fresh = true;
 	}
