@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#define FCGI_VERSION	    1
-#define RESPONDER   1
-#define KEEP_CONN   1
-#define LENGTH_LONG 128 /* a length from here on takes four bytes */
+#define FCGI_VERSION 1
+#define RESPONDER    1
+#define KEEP_CONN    1
+#define LENGTH_LONG  128 /* a length from here on takes four bytes */
 
 void
 record_header(char out[RECORD_HEADER], enum record_type type, unsigned id, size_t len)
