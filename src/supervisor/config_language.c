@@ -22,6 +22,7 @@ static const struct {
 } shipped[] = {
 	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
 	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, { NULL } },
 	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },
