@@ -80,23 +80,32 @@ read_pid(struct client *client)
 	return pid;
 }
 
-/* Asks whoever answers now.  Returns the event, or NULL: nobody does, yet. */
+enum there {
+	NOT_YET,
+	NOBODY, /* the socket stays open in an upgrade, so nobody will come */
+	ANOTHER,
+};
+
+/* Asks whoever answers now.  Returns the event, or NULL and who is there. */
 static json_t *
-find_upgrade(const char *path, json_int_t since, json_int_t pid, bool *other)
+find_upgrade(const char *path, json_int_t since, json_int_t pid, enum there *who)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct client client;
 	json_t *found = NULL;
 	json_int_t there;
 
+	*who = NOT_YET;
 	if (client_try(&client, path)) {
 		setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
 		    sizeof(patience));
 		there = read_pid(&client);
-		*other = there != 0 && there != pid;
 		if (there == pid)
 			read_events(&client, since, &found);
-	}
+		else if (there != 0)
+			*who = ANOTHER;
+	} else if (errno == ECONNREFUSED || errno == ENOENT)
+		*who = NOBODY;
 	client_close(&client);
 	return found;
 }
@@ -129,12 +138,12 @@ wait_for_new(const struct options *options, json_int_t since, json_int_t pid,
 {
 	static const struct timespec moment = { .tv_nsec = 50000000 };
 	double until = now() + PATIENCE_S;
-	bool other = false;
+	enum there who = NOT_YET;
 	json_t *event;
 	int status;
 
-	while (now() < until && !other) {
-		event = find_upgrade(options->path, since, pid, &other);
+	while (now() < until && who == NOT_YET) {
+		event = find_upgrade(options->path, since, pid, &who);
 		if (event != NULL) {
 			status = show(options, event, pid, now() - began);
 			json_decref(event);
@@ -142,7 +151,7 @@ wait_for_new(const struct options *options, json_int_t since, json_int_t pid,
 		}
 		nanosleep(&moment, NULL);
 	}
-	if (other)
+	if (who == ANOTHER)
 		warnx("upgrade: there is another poold now, not that of pid %lld",
 		    (long long)pid);
 	else
