@@ -16,6 +16,8 @@
 
 struct pool;
 
+#define WORKER_SAID_SIZE 512
+
 struct worker {
 	struct pool *pool;
 	uint32_t slot; /* in the scoreboard */
@@ -43,6 +45,7 @@ struct worker {
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
 	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
 	pid_t cpu_pid;
+	char said[WORKER_SAID_SIZE]; /* STATUS= of sd_notify(3); "": nothing */
 	char last_exit[96]; /* of the process before; "": there was none */
 	uint64_t last_exit_ns;
 };
@@ -52,6 +55,9 @@ void worker_event(struct worker *worker, enum worker_event event);
 
 /* Sends a signal to the process, if there is one. */
 void worker_signal(struct worker *worker, int sig);
+
+/* What the worker says of itself, untrusted. */
+void worker_says(struct worker *worker, const char *text);
 
 /* Whether it was told GO and nothing since. */
 static inline bool
