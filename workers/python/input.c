@@ -24,6 +24,13 @@ static PyTypeObject *input_type;
 
 /* --- bytes ---------------------------------------------------------------- */
 
+static int
+over(void)
+{
+	PyErr_SetString(PyExc_ValueError, "the request is over");
+	return -1;
+}
+
 /* Up to size bytes from the client; 0 at the end; -1 with an exception. */
 static Py_ssize_t
 receive(struct input *input, char *buf, size_t size)
@@ -31,10 +38,8 @@ receive(struct input *input, char *buf, size_t size)
 	ssize_t n;
 	int error;
 
-	if (input->req == NULL) {
-		PyErr_SetString(PyExc_ValueError, "the request is over");
-		return -1;
-	}
+	if (input->req == NULL)
+		return over();
 	if (input->error == 0) {
 		Py_BEGIN_ALLOW_THREADS n = poold_read(input->req, buf, size);
 		error = errno;
@@ -85,7 +90,7 @@ fill(struct input *input)
 static int64_t
 known_length(const struct input *input)
 {
-	return input->req != NULL ? poold_body_length(input->req) : 0;
+	return poold_body_length(input->req);
 }
 
 /* --- methods -------------------------------------------------------------- */
@@ -149,11 +154,13 @@ read_to_end(struct input *input, size_t max)
 
 /* The argument of read and readline: none, None or negative is all. */
 static int
-size_get(PyObject *const *args, Py_ssize_t count, size_t *size)
+size_get(const struct input *input, PyObject *const *args, Py_ssize_t count, size_t *size)
 {
 	Py_ssize_t n;
 
 	*size = PY_SSIZE_T_MAX;
+	if (input->req == NULL)
+		return over();
 	if (count > 1) {
 		PyErr_SetString(PyExc_TypeError, "at most one argument is expected");
 		return -1;
@@ -174,7 +181,7 @@ input_read(PyObject *self, PyObject *const *args, Py_ssize_t count)
 	struct input *input = (struct input *)self;
 	size_t size;
 
-	if (size_get(args, count, &size) == -1)
+	if (size_get(input, args, count, &size) == -1)
 		return NULL;
 	if (size == 0)
 		return PyBytes_FromStringAndSize(NULL, 0);
@@ -219,7 +226,7 @@ input_readline(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
 	size_t size;
 
-	if (size_get(args, count, &size) == -1)
+	if (size_get((struct input *)self, args, count, &size) == -1)
 		return NULL;
 	return line_read((struct input *)self, size);
 }
@@ -240,7 +247,8 @@ input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t count)
 	size_t hint, total = 0;
 	PyObject *lines, *line;
 
-	if (size_get(args, count, &hint) == -1 || (lines = PyList_New(0)) == NULL)
+	if (size_get((struct input *)self, args, count, &hint) == -1 ||
+	    (lines = PyList_New(0)) == NULL)
 		return NULL;
 	while (total < hint && (line = input_next(self)) != NULL) {
 		total += (size_t)PyBytes_GET_SIZE(line);
