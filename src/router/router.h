@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "common/sink.h"
 #include "router/address.h"
+#include "router/meter.h"
 #include "router/route.h"
 
 struct connection;
@@ -86,6 +87,7 @@ struct router {
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;
 	struct router_stats stats;
+	struct meter meter;
 	struct http_head head;		 /* of the request in work */
 	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */
 };

@@ -62,10 +62,22 @@ send_listener(struct link *link, const struct listener *listener, bool is_new)
 		.id = listener->id,
 		.port = listener->address.port,
 		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX,
+		.stats_index = figures_listener_index(link->supervisor, listener),
 		.settings = listener->settings };
 
 	strlcpy(role.name, listener->name, sizeof(role.name));
 	send_msg(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
+}
+
+/* Behind START, which says whether it is to count already. */
+static void
+send_stats(struct link *link)
+{
+	struct role_id role = { .type = ROLE_STATS };
+	int fd = link->supervisor->figures.fd;
+
+	if (fd != -1)
+		send_msg(link, &role, sizeof(role), &fd, 1);
 }
 
 void
@@ -148,6 +160,9 @@ link_add_pool(struct link *link, struct pool *pool)
 
 	if (!pool_is_leased(pool))
 		return;
+	figures_assign(link->supervisor, pool->service);
+	role.stats_index = pool->service->figures.index;
+	role.stats_serial = pool->service->figures.serial;
 	strlcpy(role.service, pool->service->name, sizeof(role.service));
 	send_msg(link, &role, sizeof(role), fds, 3);
 	/* also when not: it may remember an earlier service of this name */
@@ -282,6 +297,7 @@ send_everything(struct link *link)
 	if (!link->old.serves)
 		trouble_forget_breakers(supervisor);
 	send_start(link);
+	send_stats(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool_is_leased(pool)) {
@@ -327,6 +343,7 @@ on_kill(struct link *link, const struct role_kill *role)
 		return;
 	log_warn("service %s: worker %u (pid %d) broke the lease contract",
 	    worker->pool->service->name, worker->slot, (int)role->pid);
+	worker->reason = TALLY_CONTRACT;
 	worker_event(worker, WORKER_ON_KILL);
 }
 
@@ -363,6 +380,31 @@ on_answer(struct link *link, const struct role_answer *role)
 	control_answered(&link->supervisor->control, role->id, role->connections);
 }
 
+/* What a worker does, in an answer that is under way. */
+static void
+on_request(struct link *link, const struct role_request *role, size_t len)
+{
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
+	struct worker_request *request;
+
+	if (worker == NULL || worker->pool->id != role->generation ||
+	    worker->slot != role->worker || role->line_len > ROLE_REQUEST_MAX ||
+	    len != sizeof(*role) + role->line_len)
+		return;
+	request = &worker->request;
+	if (request->query == role->query)
+		return; /* of several the oldest, which comes first */
+	request->query = role->query;
+	request->serial = role->serial;
+	memcpy(request->id, role->request_id, sizeof(request->id));
+	memcpy(request->line, role->line, role->line_len);
+	request->line[role->line_len] = '\0';
+	for (char *p = request->line; *p != '\0'; p++) /* a client may send anything */
+		if (*p < ' ' || *p >= 0x7f)
+			*p = '?';
+}
+
 static void
 on_outlier(struct link *link, const struct role_outlier *role)
 {
@@ -375,6 +417,7 @@ on_outlier(struct link *link, const struct role_outlier *role)
 	log_warn("service %s: worker %u (pid %d) answered %u requests in a row with 5xx; "
 		 "it is recycled",
 	    worker->pool->service->name, worker->slot, (int)role->pid, role->failures);
+	worker->reason = TALLY_OUTLIER;
 	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
@@ -408,6 +451,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_load(link, buf);
 	else if (role->type == ROLE_ANSWER && len == sizeof(struct role_answer))
 		on_answer(link, buf);
+	else if (role->type == ROLE_REQUEST && len >= sizeof(struct role_request))
+		on_request(link, buf, len);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))

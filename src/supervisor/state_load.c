@@ -175,6 +175,9 @@ load_service(struct loader *loader)
 	loader->service->breaker = saved.breaker;
 	loader->service->drained = saved.drained;
 	loader->service->tally = saved.tally;
+	/* a place beyond those of this version is none */
+	if (saved.figures.index < STATS_SERVICES)
+		loader->service->figures = saved.figures;
 	loader->pool = NULL;
 	free(saved.name);
 	return NULL;

@@ -121,6 +121,8 @@ exception_tell(const char *what, PyObject *exception)
 		else if (n > 0 && line[n - 1] != ' ')
 			line[n++] = ' ';
 	}
+	if (n > 0 && line[n - 1] == ' ')
+		n--;
 	line[n] = '\0';
 	failure_say("%s: %s", what, line);
 	Py_XDECREF(text);
@@ -143,6 +145,38 @@ exit_status(PyObject *exception)
 	return status > 0 && status < 128 ? (int)status : EX_SOFTWARE;
 }
 
+/* Whether a traceback begins in the machinery of import, "<frozen ...>". */
+static bool
+is_import(PyObject *traceback)
+{
+	const PyTracebackObject *entry = (const PyTracebackObject *)traceback;
+	PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
+	const char *name = PyUnicode_AsUTF8(code->co_filename);
+	bool import = name != NULL && name[0] == '<';
+
+	Py_DECREF(code);
+	PyErr_Clear();
+	return import;
+}
+
+/* Leaves the steps by which this program has come to the application out of the
+ * traceback. */
+static void
+exception_trim(PyObject *exception)
+{
+	PyObject *traceback = PyException_GetTraceback(exception), *next;
+
+	while (traceback != NULL && is_import(traceback)) {
+		next = (PyObject *)((PyTracebackObject *)traceback)->tb_next;
+		Py_XINCREF(next);
+		Py_DECREF(traceback);
+		traceback = next;
+	}
+	(void)PyException_SetTraceback(exception,
+	    traceback != NULL ? traceback : Py_None);
+	Py_XDECREF(traceback);
+}
+
 int
 failure_python(const char *what)
 {
@@ -153,6 +187,7 @@ failure_python(const char *what)
 		failure_say("%s", what);
 		return EX_SOFTWARE;
 	}
+	exception_trim(exception);
 	exception_log(NULL, exception);
 	exception_tell(what, exception);
 	status = exit_status(exception);
