@@ -38,6 +38,7 @@ struct control {
 	struct control_clients clients;
 	unsigned client_count;
 	uint64_t free_ns;	       /* who may only look waits until then */
+	uint64_t lines_free_ns;	       /* the same for workers' lines */
 	uint32_t query;		       /* the last question to the router */
 	struct loop_timer query_timer; /* set: it is not answered */
 	bool answered;		       /* it was; connections is known */

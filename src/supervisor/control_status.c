@@ -171,6 +171,7 @@ service_json(struct supervisor *supervisor, struct service *service)
 	json_object_set_new(json, "queued",
 	    number_or_null(!leased || supervisor->control.answered, load_queued(pool)));
 	add_counters(json, service, leased);
+	control_about_service(json, supervisor, pool->config);
 	json_object_set_new(json, "breaker",
 	    leased && pool->config->breaker ? json_string(breakers[service->breaker]) :
 					      json_null());
@@ -269,20 +270,20 @@ poold_json(struct supervisor *supervisor)
 }
 
 json_t *
-control_status(struct supervisor *supervisor, bool workers)
+control_status(struct supervisor *supervisor, bool with_workers)
 {
 	json_t *services = json_array(), *json;
 	struct service *service;
 
-	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((json = service_json(supervisor, service)) != NULL) {
-			if (workers)
-				json_object_set_new(json, "workers",
-				    workers_json(service));
-			json_array_append_new(services, json);
-		}
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
-	    "services", services);
+	TAILQ_FOREACH (service, &supervisor->services, entry) {
+		if ((json = service_json(supervisor, service)) == NULL)
+			continue;
+		if (with_workers)
+			json_object_set_new(json, "workers", workers_json(service));
+		json_array_append_new(services, json);
+	}
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
+	    "listeners", control_about_listeners(supervisor), "services", services);
 }
 
 /* --- check ------------------------------------------------------------- */

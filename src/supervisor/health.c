@@ -91,7 +91,7 @@ begin_connection(struct health *health)
 	const struct config_service *config = health->pool->config;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int fds[SPAWN_FDS_MAX];
+	int fds[SPAWN_SOCKETS_MAX];
 
 	/* on Linux, to connect to "any address" is to connect to this machine */
 	if (environment_listen_fds(health->pool, fds) < 1 ||

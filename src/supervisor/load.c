@@ -168,7 +168,7 @@ load_busy(struct pool *pool)
 uint32_t
 load_queued(struct pool *pool)
 {
-	int fds[SPAWN_FDS_MAX], count;
+	int fds[SPAWN_SOCKETS_MAX], count;
 	uint32_t queued = 0;
 
 	if (pool_is_leased(pool))

@@ -160,6 +160,14 @@ static const struct record_key pool_more_keys[] = {
 TABLE(pool_more);
 #undef OF
 
+#define OF struct state_event
+static const struct record_key event_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "text", text),
+};
+TABLE(event);
+#undef OF
+
 #define OF struct worker
 static const struct record_key slot_keys[] = {
 	NEEDED(UNSIGNED, "slot", slot),
@@ -190,6 +198,12 @@ static const struct record_key worker_keys[] = {
 	KEY(UNSIGNED, "check_last", health.last_serial),
 	KEY(CHARS, "check_got", health.got),
 	KEY(BOOL, "abort", health.abort),
+	KEY(FD, "line", line.fd),
+	KEY(UNSIGNED, "line_number", line.number),
+	KEY(TEXT, "line_in", line.in),
+	KEY(TEXT, "line_out", line.out),
+	KEY(TEXT, "line_request", line.request),
+	KEY(BOOL, "line_follows", line.follows),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "timed_out", timed_out),

@@ -306,6 +306,25 @@ load_worker(struct loader *loader)
 	return why;
 }
 
+/* At its place in the ring: they are numbered from 1. */
+static char *
+load_event(struct loader *loader)
+{
+	struct events *events = &loader->supervisor->events;
+	struct state_event event = { 0 };
+	char **place, *why;
+
+	if (!get(loader, &state_event_table, &event, &why) || event.id == 0) {
+		free(event.text);
+		return why;
+	}
+	place = &events->kept[(event.id - 1) % EVENT_KEPT];
+	free(*place);
+	*place = event.text;
+	events->count = event.id;
+	return NULL;
+}
+
 static char *
 load_end(struct loader *loader)
 {
@@ -329,6 +348,7 @@ load_section(struct loader *loader)
 		{ "service", load_service },
 		{ "pool", load_pool },
 		{ "worker", load_worker },
+		{ "event", load_event },
 		{ "end", load_end },
 	};
 

@@ -261,6 +261,24 @@ watch(struct worker *worker)
 		loop_io_add(loop, &worker->control, EPOLLIN);
 }
 
+/* There is no worker for them. */
+static void
+close_ends(struct worker *worker, int control_end, int line_end)
+{
+	int error = errno;
+
+	close_rest(worker);
+	if (worker->control.fd != -1)
+		close(worker->control.fd);
+	worker->control.fd = -1;
+	if (control_end != -1)
+		close(control_end);
+	if (line_end != -1)
+		close(line_end);
+	control_line_close(worker);
+	errno = error;
+}
+
 static bool
 fork_worker(struct worker *worker)
 {
@@ -274,11 +292,19 @@ fork_worker(struct worker *worker)
 		.log_fd = log_fd(),
 		.death_signal = pool->config->stop_signal };
 	struct limits limits;
-	int control_end;
+	int control_end, line_end;
 
-	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
-	if (spawn.fd_count == -1)
+	if (!control_line_open(worker, &line_end))
 		return false;
+	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
+	if (spawn.fd_count == -1) {
+		close_ends(worker, -1, line_end);
+		return false;
+	}
+	if (line_end != -1) {
+		worker->line.number = SPAWN_FD_FIRST + spawn.fd_count;
+		spawn.fds[spawn.fd_count++] = line_end;
+	}
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
@@ -286,16 +312,15 @@ fork_worker(struct worker *worker)
 	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);
-	if (control_end != -1)
-		close(control_end);
 	if (worker->pid == -1) {
 		worker->pid = 0;
-		close_rest(worker);
-		if (worker->control.fd != -1)
-			close(worker->control.fd);
-		worker->control.fd = -1;
+		close_ends(worker, control_end, line_end);
 		return false;
 	}
+	if (control_end != -1)
+		close(control_end);
+	if (line_end != -1)
+		close(line_end);
 	return true;
 }
 
@@ -540,6 +565,7 @@ do_bury(struct worker *worker)
 	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
+	control_line_close(worker);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
 	health_clear(&worker->health);
@@ -676,6 +702,7 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->slot = slot;
 	worker->state = WORKER_EMPTY;
 	worker->rest_fd = -1;
+	control_line_init(&worker->line);
 	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = worker };
 	worker->control = (struct loop_io){ .fd = -1, .fn = on_control, .owner = worker };
 	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = worker };

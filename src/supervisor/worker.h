@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/loop.h"
+#include "supervisor/control_line.h"
 #include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/spawn.h"
@@ -19,10 +20,11 @@ struct worker {
 	struct pool *pool;
 	uint32_t slot; /* in the scoreboard */
 	enum worker_state state;
-	pid_t pid;		 /* 0: none */
-	struct loop_io exit;	 /* pidfd */
-	struct loop_io control;	 /* our end of its fd 4 */
-	int rest_fd;		 /* memfd of its fd 7; -1: none */
+	pid_t pid;		/* 0: none */
+	struct loop_io exit;	/* pidfd */
+	struct loop_io control; /* our end of its fd 4 */
+	int rest_fd;		/* memfd of its fd 7; -1: none */
+	struct control_line line;
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;
