@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "common/util.h"
-#include "router/access_log.h"
 #include "router/connection.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -93,8 +92,6 @@ refuse(struct connection *connection, unsigned status, const char *detail)
 {
 	struct request *request = connection->request;
 
-	access_log_request(connection->router, request, status, 0, 0,
-	    connection->router->loop.now_ns);
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }

@@ -80,6 +80,7 @@ service_get(struct router *router, const char *name)
 	service->load_timer.owner = service;
 	TAILQ_INIT(&service->fifo);
 	guard_init(service);
+	access_log_assign_service(&router->access_log, service);
 	TAILQ_INSERT_TAIL(&router->services, service, entry);
 	return service;
 }
@@ -168,11 +169,10 @@ service_withdraw(struct service *service, struct request *request)
 }
 
 static void
-refuse(struct request *request, unsigned status, const char *detail, pid_t pid)
+refuse(struct request *request, unsigned status, const char *detail)
 {
 	struct connection *connection = request->connection;
 
-	access_log_request(connection->router, request, status, 0, pid, util_now_ns());
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }
@@ -259,7 +259,7 @@ service_submit(struct service *service, struct request *request)
 	request->msg.queued_ns = service->router->loop.now_ns;
 	if (service->drained) {
 		request->retry_after_s = DRAINED_S;
-		refuse(request, 503, "the service is drained", 0);
+		refuse(request, 503, "the service is drained");
 		return;
 	}
 	if (!guard_admit(request)) {
@@ -269,7 +269,7 @@ service_submit(struct service *service, struct request *request)
 	if (service->queued == 0 && try_lease(service, request) != NO_ROOM)
 		return;
 	if (service->queued >= service->settings.queue_limit)
-		refuse(request, 503, "the queue of the service is full", 0);
+		refuse(request, 503, "the queue of the service is full");
 	else
 		enqueue(service, request, false);
 }
@@ -335,7 +335,7 @@ service_give_up(struct service *service)
 
 	while ((request = TAILQ_FIRST(&service->fifo)) != NULL) {
 		dequeue(service, request);
-		refuse(request, 503, "the service was removed", 0);
+		refuse(request, 503, "the service was removed");
 	}
 }
 
@@ -347,7 +347,7 @@ service_turn_away(struct request *request)
 	service->router->stats.breaker_refused++;
 	request->retry_after_s = breaker_retry_after_s(&service->breaker,
 	    service->router->loop.now_ns);
-	refuse(request, 503, "the service fails; its circuit breaker is open", 0);
+	refuse(request, 503, "the service fails; its circuit breaker is open");
 }
 
 void
@@ -373,7 +373,7 @@ refused_by_worker(struct request *request)
 {
 	request->wait_until_ns = 0;
 	if (++request->refusals >= REFUSALS_MAX)
-		refuse(request, 503, "no worker could take the request", 0);
+		refuse(request, 503, "no worker could take the request");
 	else
 		service_put_back(request->service, request);
 }
@@ -412,11 +412,10 @@ service_done(struct request *request, const struct lease_done *done, pid_t sende
 		refused_by_worker(request);
 		return;
 	}
-	access_log_request(connection->router, request, done->status, done->bytes, sender,
-	    generation_taken_ns(request));
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
+	access_log_done(request, done, sender, keep && !connection->ended);
 	guard_end_status(request, connection->ended ? 0 : done->status);
 	if (done->rest_len > 0)
 		send_rest(request, done, sender, keep);
@@ -432,8 +431,7 @@ service_detached(struct request *request, const struct lease_done *done, pid_t s
 {
 	struct connection *connection = request->connection;
 
-	access_log_request(connection->router, request, done->status, done->bytes, sender,
-	    generation_taken_ns(request));
+	access_log_done(request, done, sender, false);
 	guard_end_status(request, done->status);
 	connection->router->detached++;
 	request->detached = true;
@@ -539,7 +537,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		stats->lost_502++;
 		guard_end(request, BREAKER_FAILED);
 		refuse(request, timed_out ? 504 : 502,
-		    timed_out ? "the worker took too long" : "the worker died", 0);
+		    timed_out ? "the worker took too long" : "the worker died");
 		break;
 	case FATE_WHOLE:
 		stats->lost_whole++;
@@ -549,8 +547,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 	case FATE_CUT:
 		stats->lost_cut++;
 		guard_end(request, BREAKER_FAILED);
-		access_log_request(request->service->router, request, 502, 0, 0,
-		    generation_taken_ns(request));
+		access_log_cut(request);
 		connection_cut(request->connection);
 		request_free(request);
 		break;
