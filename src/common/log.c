@@ -43,6 +43,12 @@ log_fd(void)
 	return the_log.sink.fd;
 }
 
+uint64_t
+log_dropped(void)
+{
+	return the_log.sink.dropped;
+}
+
 bool
 log_flush(void)
 {

@@ -8,6 +8,7 @@
 #define COMMON_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Begins to log as role (a static string) to descriptor fd, which the log then
  * owns if it is above 2.  Debug lines are dropped unless the environment has
@@ -19,6 +20,8 @@ void log_replace(int fd);
 void log_close(void);
 /* The descriptor in use; for the children that inherit it. */
 int log_fd(void);
+/* Lines that were lost: the disk was full, or nobody read the pipe. */
+uint64_t log_dropped(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -40,11 +40,13 @@ enum role_type {
 	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
 	ROLE_TAKE,	      /* role_id 0; fd: to the router that serves so far (see
 			  * HANDOVER); what follows is read when it has ended */
-	ROLE_ASK,	      /* role_id: a number; LOAD of all services, then ANSWER */
+	ROLE_ASK,	      /* role_ask; LOAD of all services, then ANSWER */
 	ROLE_DRAINED_SERVICE, /* role_drained: whether it takes new requests */
 	ROLE_ACCESS_DEST,     /* role_id; fd: where access logs may go, or where one
 			       * that is known goes from now on */
 	ROLE_ACCESS_RULE,     /* role_access_rule: valid with the next COMMIT */
+	ROLE_TRACE,	      /* role_trace */
+	ROLE_STATS, /* role_id 0; fd: common/stats.h, to be written from now on */
 	/* router to supervisor */
 	ROLE_COMMITTED, /* role_id: the version now valid */
 	ROLE_GONE_SEEN, /* role_worker: its leases are settled */
@@ -58,6 +60,7 @@ enum role_type {
 	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
 	ROLE_ANSWER,	/* role_answer */
+	ROLE_REQUEST,	/* role_request: before an ANSWER that is about a service */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
 	 * role_id 0; fd: one end of a pair whose other end a new router has.
@@ -73,14 +76,20 @@ struct role_id {
 
 struct role_start {
 	uint32_t type;
-	uint32_t epoch;	     /* of this router, for its serials */
-	uint32_t taking;     /* nothing is to be done before TAKE has ended */
+	uint32_t epoch;	 /* of this router, for its serials */
+	uint32_t taking; /* nothing is to be done before TAKE has ended */
 };
 
 struct role_limits {
 	uint32_t type;
 	uint32_t connections;
 	uint32_t connections_per_address; /* 0: no limit of its own */
+};
+
+/* Which requests are recorded as spans. */
+struct role_trace {
+	uint32_t type;
+	uint32_t sample; /* of the traces that begin here, millionths */
 };
 
 #define ROLE_NETWORKS_MAX 32
@@ -106,6 +115,7 @@ struct role_listener {
 	uint32_t id;
 	uint32_t is_unix;
 	uint32_t port;
+	uint32_t stats_index; /* its place in stats.h; STATS_NO_PLACE: none */
 	struct listener_settings settings;
 	char name[ROLE_NAME_MAX];
 };
@@ -139,11 +149,14 @@ struct service_settings {
 	uint32_t on_demand; /* without a worker, a request that waits starts one */
 	struct breaker_settings breaker;
 	uint32_t outlier_failures; /* 5xx in a row; 0: any */
+	uint32_t server_timing;	   /* workers tell clients where the time went */
 };
 
 struct role_generation {
 	uint32_t type;
 	uint32_t id;
+	uint32_t stats_index;  /* the service's place in stats.h, or STATS_NO_PLACE, */
+	uint32_t stats_serial; /* and what says that it is its own */
 	struct service_settings settings;
 	struct lease_scoreboard layout; /* what workers may have written over */
 	char service[ROLE_NAME_MAX];
@@ -247,6 +260,27 @@ struct role_drained {
 	uint32_t drained;
 	char service[ROLE_NAME_MAX];
 };
+
+/* The supervisor wants to know what is so now. */
+struct role_ask {
+	uint32_t type;
+	uint32_t id;		     /* a number, for the ANSWER */
+	char service[ROLE_NAME_MAX]; /* whose requests are told too; "": none */
+};
+
+/* What a worker does; the head stays with the router until it is asked for. */
+struct role_request {
+	uint32_t type;
+	uint32_t query; /* id of the ASK */
+	uint32_t generation;
+	uint32_t worker;
+	int32_t pid;
+	uint32_t line_len; /* of method, a space, path without the query */
+	uint64_t serial;
+	uint8_t request_id[16];
+	char line[];
+};
+#define ROLE_REQUEST_MAX 128
 
 struct role_answer {
 	uint32_t type;

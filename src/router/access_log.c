@@ -52,6 +52,7 @@ static void
 remove_dest(struct access_log *log, struct access_dest *dest)
 {
 	TAILQ_REMOVE(&log->dests, dest, entry);
+	log->dropped += dest->sink.dropped;
 	sink_close(&dest->sink);
 	free(dest);
 }
@@ -66,6 +67,17 @@ access_log_flush(struct access_log *log)
 		if (dest->sink.len > 0 && sink_flush(&dest->sink))
 			left = true;
 	return left;
+}
+
+uint64_t
+access_log_dropped(const struct access_log *log)
+{
+	const struct access_dest *dest;
+	uint64_t sum = log->dropped;
+
+	TAILQ_FOREACH (dest, &log->dests, entry)
+		sum += dest->sink.dropped;
+	return sum;
 }
 
 /* --- rules ------------------------------------------------------------- */

@@ -35,10 +35,10 @@ struct access_dest {
 TAILQ_HEAD(access_dests, access_dest);
 
 struct access_rule {
-	uint32_t listener;	     /* id; 0: of a service */
-	char service[ROLE_NAME_MAX]; /* "": of no service */
-	bool inherits;		     /* the destination is the listener's */
-	struct access_dest *dest;    /* NULL: none */
+	uint32_t listener;	      /* id; 0: of a service */
+	char service[ROLE_NAME_MAX];  /* "": of no service */
+	bool inherits;		      /* the destination is the listener's */
+	struct access_dest *dest;     /* NULL: none */
 	struct access_format *format; /* NULL: the listener's */
 };
 
@@ -52,6 +52,7 @@ struct access_log {
 	struct access_rules rules;
 	struct access_rules staged; /* until the next COMMIT */
 	struct access_clock clock;
+	uint64_t dropped; /* lines for destinations that are no more */
 };
 
 void access_log_init(struct access_log *log);
@@ -59,6 +60,9 @@ void access_log_close(struct access_log *log);
 /* Writes what waits, as far as that is possible at once.  Returns whether
  * something still does. */
 bool access_log_flush(struct access_log *log);
+
+/* Lines that could not be written, since the router began. */
+uint64_t access_log_dropped(const struct access_log *log);
 
 /* A destination, or a new descriptor for one that is known, which is the log's. */
 void access_log_add_dest(struct access_log *log, uint32_t id, int fd);

@@ -40,6 +40,7 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 		.head = router->buf,
 		.head_len = connection->peeked };
 
+	meter_unrouted(router, status);
 	util_random(msg.request_id, sizeof(msg.request_id));
 	util_random(msg.span_id, sizeof(msg.span_id));
 	connection->requests++;
@@ -56,9 +57,9 @@ struct refused {
 	const struct route *route; /* NULL: none was found */
 };
 
-/* Refuses a request whose head was read: the connection may go on. */
+/* Answers a request whose head was read: the connection may go on. */
 static void
-refuse_request(struct connection *connection, const struct refused *refused)
+answer_request(struct connection *connection, const struct refused *refused)
 {
 	struct router *router = connection->router;
 	const struct http_head *head = &router->head;
@@ -86,10 +87,40 @@ refuse_request(struct connection *connection, const struct refused *refused)
 	    keep, service, &entry);
 }
 
+/* Refuses a request that no service is there for, and one of a service. */
+static void
+refuse_unrouted(struct connection *connection, const struct refused *refused)
+{
+	meter_unrouted(connection->router, refused->status);
+	answer_request(connection, refused);
+}
+
+static void
+refuse_routed(struct connection *connection, enum stats_refusal why,
+    struct refused *refused)
+{
+	meter_refused(refused->route->generation->service, why);
+	refused->status = stats_refusal_status(why);
+	answer_request(connection, refused);
+}
+
 static bool
 is_available(const struct route *route)
 {
 	return service_is_available(route->generation->service);
+}
+
+/* Whether the trace is recorded is the client's to say, if it began there. */
+static uint32_t
+trace_flags(const struct router *router, const struct request *request)
+{
+	const struct service_settings *settings = &request->service->settings;
+	uint32_t flags = settings->server_timing ? LEASE_SERVER_TIMING : 0, dice;
+
+	if (request->continued || router->trace_sample == 0)
+		return flags;
+	util_random(&dice, sizeof(dice));
+	return flags | (dice % 1000000 < router->trace_sample ? LEASE_SAMPLED : 0);
 }
 
 static void
@@ -102,15 +133,15 @@ submit(struct connection *connection, const struct route *route, const char *pat
 
 	if (router->head.body_len != HTTP_BODY_CHUNKED &&
 	    router->head.body_len > service->settings.max_body) {
-		refuse_request(connection,
-		    &(struct refused){ 413, "the body is larger than the service takes",
+		refuse_routed(connection, STATS_BODY_LARGE,
+		    &(struct refused){ 0, "the body is larger than the service takes",
 			path, path_len, route });
 		return;
 	}
 	request = request_new(&router->head, router->buf, path, path_len);
 	if (request == NULL) {
-		refuse_request(connection,
-		    &(struct refused){ 503, "no memory", path, path_len, route });
+		refuse_routed(connection, STATS_NO_MEMORY,
+		    &(struct refused){ 0, "no memory", path, path_len, route });
 		return;
 	}
 	request->connection = connection;
@@ -120,6 +151,7 @@ submit(struct connection *connection, const struct route *route, const char *pat
 	request->msg.client = connection->client;
 	request->msg.local = connection->local;
 	request->msg.prefix_len = prefix_len(route);
+	request->msg.flags |= trace_flags(router, request);
 	if (router->draining ||
 	    ++connection->requests >= connection->listener->settings.keepalive_requests)
 		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
@@ -144,7 +176,7 @@ handle_request(struct connection *connection)
 	uint16_t port;
 
 	if (head->asterisk) {
-		refuse_request(connection, &(struct refused){ .status = 204 });
+		refuse_unrouted(connection, &(struct refused){ .status = 204 });
 		return;
 	}
 	why = http_path_canonical(router->buf + head->path.off, head->path.len, path,
@@ -157,7 +189,7 @@ handle_request(struct connection *connection)
 	route = route_find(&router->routes, connection->listener->id, host, host_len,
 	    path, path_len);
 	if (route == NULL)
-		refuse_request(connection,
+		refuse_unrouted(connection,
 		    &(struct refused){ 404, "no service has this path", path, path_len,
 			NULL });
 	else

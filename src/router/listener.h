@@ -23,6 +23,7 @@ struct listener {
 	const struct access_rule *access; /* NULL: nothing is logged */
 	struct loop_io io;
 	struct loop_timer pause_timer; /* no descriptors: try again later */
+	struct stats_listener *place;  /* where it is counted */
 	bool closed;		       /* stays while connections refer to it */
 };
 

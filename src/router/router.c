@@ -22,6 +22,7 @@
 #include "router/main.h"
 #include "router/request.h"
 #include "router/service.h"
+#include "router/settle.h"
 #include "router/takeover.h"
 
 #define TITLE_INTERVAL_NS (250 * MS_NS)
@@ -54,6 +55,7 @@ flush_logs(void *owner)
 	struct router *router = owner;
 	bool left;
 
+	meter_publish(router);
 	left = access_log_flush(&router->access_log);
 	if (log_flush())
 		left = true;
@@ -191,15 +193,20 @@ drain_service(struct router *router, const struct role_drained *role, size_t len
 }
 
 static void
-answer(struct router *router, uint32_t id)
+answer(struct router *router, const struct role_ask *ask, size_t len)
 {
 	struct role_answer role = { .type = ROLE_ANSWER,
-		.id = id,
+		.id = ask->id,
 		.connections = router->connection_count };
 	const struct service *service;
 
-	TAILQ_FOREACH (service, &router->services, entry)
+	if (len != sizeof(*ask))
+		return;
+	TAILQ_FOREACH (service, &router->services, entry) {
 		service_tell_queued(service);
+		if (strncmp(service->name, ask->service, sizeof(ask->service)) == 0)
+			settle_tell_requests(service, ask->id);
+	}
 	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
 }
 
@@ -233,9 +240,6 @@ handle_id(struct router *router, const struct role_id *role)
 		break;
 	case ROLE_DRAIN:
 		drain(router);
-		break;
-	case ROLE_ASK:
-		answer(router, role->id);
 		break;
 	case ROLE_RETIRE:
 		if ((generation = generation_find(router, role->id)) != NULL)
@@ -271,6 +275,10 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_START:
 		start(router, buf);
 		break;
+	case ROLE_STATS:
+		if (fd_count == 1)
+			meter_open(router, fds[0]);
+		break;
 	case ROLE_LISTENER:
 		if (fd_count == 1)
 			listener_add(router, buf, fds[0]);
@@ -279,6 +287,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		break;
 	case ROLE_LIMITS:
 		limit(router, buf);
+		break;
+	case ROLE_TRACE:
+		router->trace_sample = ((const struct role_trace *)buf)->sample;
 		break;
 	case ROLE_GENERATION:
 		if (fd_count == 3)
@@ -291,6 +302,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LEAVING:
 	case ROLE_GONE:
 		handle_worker(router, buf, fd_count == 1 ? fds[0] : -1);
+		break;
+	case ROLE_ASK:
+		answer(router, buf, len);
 		break;
 	case ROLE_TROUBLE:
 		worker_trouble(router, buf);
@@ -436,6 +450,7 @@ void
 router_log_end(struct router *router)
 {
 	log_stats(router);
+	meter_publish(router);
 	access_log_flush(&router->access_log);
 	log_flush();
 }
@@ -457,6 +472,7 @@ router_free(struct router *router)
 	generations_free(router);
 	services_free(router);
 	listeners_free(router);
+	meter_close(router);
 	route_clear(&router->routes);
 	route_clear(&router->staged);
 	channel_close(&router->supervisor);

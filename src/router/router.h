@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "router/access_log.h"
 #include "router/address.h"
+#include "router/meter.h"
 #include "router/route.h"
 
 struct connection;
@@ -81,11 +82,13 @@ struct router {
 	struct takeover *takeover; /* under way, or NULL */
 	struct handover *handover; /* of ours, about to begin, or NULL */
 	int status;		   /* to exit with */
+	uint32_t trace_sample;	   /* millionths of the traces that begin here */
 	struct access_log access_log;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;
 	struct router_stats stats;
+	struct meter meter;
 	struct http_head head;		 /* of the request in work */
 	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */
 };

@@ -22,6 +22,8 @@
  * may only look. */
 #define PAUSE	   4
 #define GROUPS_MAX 1024
+/* 0.1 is to be "0.1": there are digits that a double has and a decimal has not */
+#define REAL_DIGITS JSON_REAL_PRECISION(15)
 
 /* --- who it is --------------------------------------------------------- */
 
@@ -179,7 +181,7 @@ control_client_send(struct control_client *client, const char *text, size_t len)
 void
 control_client_reply(struct control_client *client, json_t *reply)
 {
-	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT | REAL_DIGITS) : NULL;
 	char *line;
 
 	if (text == NULL) {

@@ -75,11 +75,14 @@ find_serving(struct control_client *client, const json_t *request)
 static void
 wait_for_answer(struct control_client *client, json_t *request)
 {
-	if (text_of(request, "service") != NULL && find_service(client, request) == NULL)
+	const struct service *service = NULL;
+
+	if (text_of(request, "service") != NULL &&
+	    (service = find_service(client, request)) == NULL)
 		return;
 	client->wait = CONTROL_WAIT_ANSWER;
 	client->request = json_incref(request);
-	control_ask(client->control);
+	control_ask(client->control, service);
 }
 
 json_t *
@@ -87,18 +90,21 @@ control_command_answer(struct control_client *client)
 {
 	struct supervisor *supervisor = supervisor_of(client);
 	const char *name = text_of(client->request, "service");
+	const struct control_wanted wanted = {
+		.workers = json_is_true(json_object_get(client->request, "workers")),
+		.history = json_is_true(json_object_get(client->request, "history"))
+	};
 	struct service *service;
 
 	if (strcmp(text_of(client->request, "command"), "check") == 0)
 		return control_status_check(supervisor);
 	if (name == NULL)
-		return control_status(supervisor,
-		    json_is_true(json_object_get(client->request, "workers")));
+		return control_status(supervisor, wanted);
 	service = service_find(&supervisor->services, name);
 	if (service == NULL)
 		return json_pack("{s:b, s:s}", "ok", 0, "error",
 		    "there is no such service");
-	return control_status_service(supervisor, service);
+	return control_status_service(supervisor, service, wanted);
 }
 
 static void

@@ -42,17 +42,11 @@ send_id(struct link *link, uint32_t type, uint32_t id)
 static void
 send_start(struct link *link)
 {
-	const struct logs *logs = &link->supervisor->logs;
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
 		.taking = link->old.serves };
 
-	if (logs->access_fd != -1)
-		role.access_log = 1;
-	else if (strcmp(logs->access_log, "stderr") == 0)
-		role.access_log = 2;
-	send_msg(link, &role, sizeof(role), &logs->access_fd,
-	    logs->access_fd != -1 ? 1 : 0);
+	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
 static void
@@ -62,10 +56,22 @@ send_listener(struct link *link, const struct listener *listener, bool is_new)
 		.id = listener->id,
 		.port = listener->address.port,
 		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX,
+		.stats_index = figures_listener_index(link->supervisor, listener),
 		.settings = listener->settings };
 
 	strlcpy(role.name, listener->name, sizeof(role.name));
 	send_msg(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
+}
+
+/* Behind START, which says whether it is to count already. */
+static void
+send_stats(struct link *link)
+{
+	struct role_id role = { .type = ROLE_STATS };
+	int fd = link->supervisor->figures.fd;
+
+	if (fd != -1)
+		send_msg(link, &role, sizeof(role), &fd, 1);
 }
 
 void
@@ -133,6 +139,7 @@ settings_of(const struct config_service *config)
 		.on_demand = config_starts_on_demand(config),
 		.breaker = breaker_of(config),
 		.outlier_failures = (uint32_t)config->outlier_failures,
+		.server_timing = config->server_timing,
 	};
 }
 
@@ -148,6 +155,9 @@ link_add_pool(struct link *link, struct pool *pool)
 
 	if (!pool_is_leased(pool))
 		return;
+	figures_assign(link->supervisor, pool->service);
+	role.stats_index = pool->service->figures.index;
+	role.stats_serial = pool->service->figures.serial;
 	strlcpy(role.service, pool->service->name, sizeof(role.service));
 	send_msg(link, &role, sizeof(role), fds, 3);
 	/* also when not: it may remember an earlier service of this name */
@@ -219,6 +229,16 @@ send_limits(struct link *link)
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
+static void
+send_trace(struct link *link)
+{
+	const struct config *config = link->supervisor->plan->config;
+	struct role_trace role = { .type = ROLE_TRACE,
+		.sample = (uint32_t)config->trace_sample };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
 void
 link_commit(struct link *link)
 {
@@ -226,12 +246,15 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
 		if (service != NULL && service->current != NULL &&
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
+	access_targets_tell(link);
+	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }
 
@@ -282,6 +305,7 @@ send_everything(struct link *link)
 	if (!link->old.serves)
 		trouble_forget_breakers(supervisor);
 	send_start(link);
+	send_stats(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool_is_leased(pool)) {
@@ -327,6 +351,7 @@ on_kill(struct link *link, const struct role_kill *role)
 		return;
 	log_warn("service %s: worker %u (pid %d) broke the lease contract",
 	    worker->pool->service->name, worker->slot, (int)role->pid);
+	worker->reason = TALLY_CONTRACT;
 	worker_event(worker, WORKER_ON_KILL);
 }
 
@@ -363,6 +388,31 @@ on_answer(struct link *link, const struct role_answer *role)
 	control_answered(&link->supervisor->control, role->id, role->connections);
 }
 
+/* What a worker does, in an answer that is under way. */
+static void
+on_request(struct link *link, const struct role_request *role, size_t len)
+{
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
+	struct worker_request *request;
+
+	if (worker == NULL || worker->pool->id != role->generation ||
+	    worker->slot != role->worker || role->line_len > ROLE_REQUEST_MAX ||
+	    len != sizeof(*role) + role->line_len)
+		return;
+	request = &worker->request;
+	if (request->query == role->query)
+		return; /* of several the oldest, which comes first */
+	request->query = role->query;
+	request->serial = role->serial;
+	memcpy(request->id, role->request_id, sizeof(request->id));
+	memcpy(request->line, role->line, role->line_len);
+	request->line[role->line_len] = '\0';
+	for (char *p = request->line; *p != '\0'; p++) /* a client may send anything */
+		if (*p < ' ' || *p >= 0x7f)
+			*p = '?';
+}
+
 static void
 on_outlier(struct link *link, const struct role_outlier *role)
 {
@@ -375,6 +425,7 @@ on_outlier(struct link *link, const struct role_outlier *role)
 	log_warn("service %s: worker %u (pid %d) answered %u requests in a row with 5xx; "
 		 "it is recycled",
 	    worker->pool->service->name, worker->slot, (int)role->pid, role->failures);
+	worker->reason = TALLY_OUTLIER;
 	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
@@ -408,6 +459,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_load(link, buf);
 	else if (role->type == ROLE_ANSWER && len == sizeof(struct role_answer))
 		on_answer(link, buf);
+	else if (role->type == ROLE_REQUEST && len >= sizeof(struct role_request))
+		on_request(link, buf, len);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))

@@ -17,6 +17,12 @@ pool_name(unsigned state)
 }
 
 static const char *
+reason_name(unsigned reason)
+{
+	return tally_reason_name((enum tally_reason)reason);
+}
+
+static const char *
 breaker_name(unsigned state)
 {
 	static const char *const names[] = {
@@ -57,8 +63,7 @@ static const struct record_key supervisor_keys[] = {
 	KEY(TEXT, "pid_path", pid_path),
 	NEEDED(UNSIGNED, "next_id", next_id),
 	NEEDED(TEXT, "log", logs.log),
-	NEEDED(TEXT, "access_log", logs.access_log),
-	KEY(FD, "access_fd", logs.access_fd),
+	KEY(UNSIGNED, "access_last_id", logs.access.last_id),
 	KEY(TEXT, "slow_log", logs.slow_log),
 	KEY(FD, "slow_fd", logs.slow.fd),
 	KEY(BOOL, "systemd_ready", systemd.ready),
@@ -74,6 +79,7 @@ static const struct record_key supervisor_keys[] = {
 	    .always = true },
 	KEY(BOOL, "control_all", control.socket.all),
 	KEY(TEXT, "reload_failure", control.failure),
+	KEY(FD, "figures_fd", figures.fd),
 	KEY(UNSIGNED, "router_epoch", link.epoch),
 	KEY(UNSIGNED, "tables_version", link.version),
 };
@@ -91,6 +97,15 @@ static const struct record_key listener_keys[] = {
 TABLE(listener);
 #undef OF
 
+#define OF struct access_target
+static const struct record_key access_keys[] = {
+	NEEDED(TEXT, "text", text),
+	NEEDED(UNSIGNED, "id", id),
+	KEY(FD, "fd", fd),
+};
+TABLE(access);
+#undef OF
+
 #define OF struct inherited
 static const struct record_key inherited_keys[] = {
 	NEEDED(FD, "fd", fd),
@@ -100,6 +115,8 @@ TABLE(inherited);
 #undef OF
 
 #define OF struct service
+#define REPLACED(key, reason)                                                 \
+	KEY(UNSIGNED, "replaced_" key, tally.replaced[TALLY_##reason])
 static const struct record_key service_keys[] = {
 	NEEDED(TEXT, "name", name),
 	NEEDED(UNSIGNED, "generations", generations),
@@ -109,8 +126,18 @@ static const struct record_key service_keys[] = {
 	KEY(UNSIGNED, "ended_errors", tally.ended.errors),
 	KEY(UNSIGNED, "ended_bytes", tally.ended.bytes),
 	KEY(UNSIGNED, "restarts", tally.restarts),
+	KEY(UNSIGNED, "ended_cpu_us", tally.ended_cpu_us),
+	KEY(UNSIGNED, "checks_failed", tally.checks_failed),
+	REPLACED("exit", EXIT), REPLACED("signal", SIGNAL),
+	REPLACED("timeout", TIMEOUT), REPLACED("start_timeout", START_TIMEOUT),
+	REPLACED("health", HEALTH), REPLACED("outlier", OUTLIER),
+	REPLACED("max_requests", MAX_REQUESTS), REPLACED("max_lifetime", MAX_LIFETIME),
+	REPLACED("max_memory", MAX_MEMORY), REPLACED("contract", CONTRACT),
+	KEY(UNSIGNED, "figures_index", figures.index),
+	KEY(UNSIGNED, "figures_serial", figures.serial),
 };
 TABLE(service);
+#undef REPLACED
 #undef OF
 
 #define OF struct pool
@@ -209,6 +236,7 @@ static const struct record_key worker_keys[] = {
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 	KEY(BOOL, "leaving", leaving),
+	{ RECORD_KEY(RECORD_ENUM, "reason", OF, reason), .name_of = reason_name },
 };
 TABLE(worker);
 #undef OF

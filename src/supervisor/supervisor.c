@@ -347,7 +347,7 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
-	supervisor->logs.access_fd = -1;
+	access_targets_init(&supervisor->logs.access);
 	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
@@ -362,6 +362,7 @@ supervisor_new(void)
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
+	figures_init(supervisor);
 	supervisor->started_ns = util_now_ns();
 	return supervisor;
 }
@@ -423,6 +424,7 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return EX_UNAVAILABLE;
 	}
+	figures_open(supervisor);
 	status = reload_first(supervisor, config);
 	if (status != 0)
 		return status;
@@ -448,6 +450,7 @@ clean_up(struct supervisor *supervisor)
 	}
 	inherited_close(&supervisor->inherited, false);
 	control_close(supervisor);
+	figures_close(supervisor);
 	events_free(&supervisor->events);
 	slow_ring_free(&supervisor->slow);
 	systemd_close(supervisor);
@@ -564,6 +567,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	control_adopt(supervisor);
+	figures_open(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
 	systemd_open(supervisor);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -104,6 +105,7 @@ on_check_done(struct worker *worker, const struct lease_done *done)
 	log_warn("service %s: worker %u (pid %d) broke the lease contract: DONE for a "
 		 "CHECK that does not exist",
 	    service_of(worker), worker->slot, (int)worker->pid);
+	worker->reason = TALLY_CONTRACT;
 	worker_event(worker, WORKER_ON_KILL);
 }
 
@@ -334,6 +336,8 @@ do_spawn(struct worker *worker)
 	worker->leaving = false;
 	worker->timed_out = false;
 	worker->killed_for = NULL;
+	worker->reason = TALLY_NONE;
+	worker->request.query = 0;
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
@@ -430,6 +434,7 @@ do_stop_sick(struct worker *worker, enum worker_state was)
 {
 	do_stop(worker, was);
 	worker->asked_to_leave = false;
+	worker->reason = TALLY_HEALTH;
 }
 
 static void
@@ -554,6 +559,7 @@ static void
 do_bury(struct worker *worker)
 {
 	siginfo_t info = { 0 };
+	struct rusage used = { 0 };
 	uint64_t now_ns = util_now_ns();
 	bool young;
 
@@ -562,7 +568,8 @@ do_bury(struct worker *worker)
 		on_failure(worker, 0);
 	/* they may hold its listening sockets, or connections that it was leased */
 	kill_children(worker);
-	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
+	/* the C library has no waitid that tells what the process used */
+	syscall(SYS_waitid, P_PIDFD, worker->exit.fd, &info, WEXITED | WNOHANG, &used);
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
 	control_line_close(worker);
@@ -574,7 +581,8 @@ do_bury(struct worker *worker)
 	if (!young)
 		worker->failures = 0;
 	trouble_note_end(worker, young);
-	tally_end(worker);
+	tally_end(worker, info.si_code == CLD_EXITED ? TALLY_EXIT : TALLY_SIGNAL,
+	    usage_us(&used));
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
@@ -668,6 +676,7 @@ worker_event(struct worker *worker, enum worker_event event)
 		strength_review(worker->pool);
 		break;
 	case WORKER_DO_KILL_LATE:
+		worker->reason = TALLY_START_TIMEOUT;
 		do_kill(worker, "it was not ready within start_timeout");
 		break;
 	case WORKER_DO_KILL_STUCK:
