@@ -529,6 +529,9 @@ service_lost(struct request *request, bool taken, bool timed_out)
 	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_CLOSE };
 	enum fate fate = taken ? fate_of(request, &done) : FATE_AGAIN;
 
+	/* of several requests that the worker had, the others are not to blame */
+	if (request->service->settings.concurrency > 1 && request->reported_ns == 0)
+		timed_out = false;
 	if (timed_out && fate != FATE_CUT && fate != FATE_WHOLE)
 		fate = FATE_ERROR;
 	if (taken && request->retries > 0 && (fate == FATE_AGAIN || fate == FATE_REPLAY))

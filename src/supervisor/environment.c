@@ -60,7 +60,8 @@ is_ours(const char *var)
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
 		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
-		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONTROL_FD=" };
+		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=",
+		"POOLD_CONTROL_FD=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -114,6 +115,9 @@ put_lease(struct builder *builder, const struct worker *worker)
 	put(builder,
 	    util_asprintf("POOLD_FDS=%d,%d,%d,%d%s", LEASE_FD_QUEUE, LEASE_FD_CONTROL,
 		LEASE_FD_SCOREBOARD, LEASE_FD_DONE, worker->rest_fd != -1 ? ",7" : ""));
+	put(builder,
+	    util_asprintf("POOLD_CONCURRENCY=%lld",
+		(long long)worker->pool->config->concurrency));
 }
 
 /* --- listening sockets -------------------------------------------------- */
