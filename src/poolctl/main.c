@@ -31,6 +31,7 @@ static const char help_text[] =
     "  check                  for monitoring: 0 ok, 1 warning, 2 critical\n"
     "  config                 the configuration, and where it stands\n"
     "  events [-f]            what happened, and with -f what happens\n"
+    "  metrics                what there is to count, as Prometheus reads it\n"
     "  reload                 read the configuration again; waits\n"
     "  restart service        a new generation of workers; waits\n"
     "  scale service n|auto   n workers until the next reload\n"
@@ -244,6 +245,7 @@ static const struct command commands[] = {
 	{ "check", 0, 0, run_check, show_check },
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
+	{ "metrics", 0, 0, run_simple, show_metrics },
 	{ "reload", 0, 0, run_simple, NULL },
 	{ "restart", 1, 1, run_service, NULL },
 	{ "scale", 2, 2, run_scale, NULL },
