@@ -9,6 +9,7 @@
 #include "supervisor/control_client.h"
 #include "supervisor/control_status.h"
 #include "supervisor/event.h"
+#include "supervisor/metrics.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -108,6 +109,15 @@ control_command_answer(struct control_client *client)
 }
 
 static void
+show_metrics(struct control_client *client, json_t *request)
+{
+	(void)request;
+	reply(client,
+	    json_pack("{s:b, s:o}", "ok", 1, "families",
+		metrics_families(supervisor_of(client))));
+}
+
+static void
 show_config(struct control_client *client, json_t *request)
 {
 	(void)request;
@@ -167,6 +177,9 @@ wait_for_reloads(struct control_client *client, const json_t *request, unsigned 
 	client->wait = CONTROL_WAIT_RELOAD;
 	client->began_ns = util_now_ns();
 	client->reloads = reloads;
+	client->steps = json_is_true(json_object_get(request, "steps"));
+	if (client->steps && reloads > 1)
+		reply(client, json_pack("{s:s}", "step", "waiting"));
 }
 
 static void
@@ -271,6 +284,15 @@ resume(struct control_client *client, json_t *request)
 	set_drained(client, request, false);
 }
 
+/* There is no reply when it goes well: the connection ends with this version. */
+static void
+upgrade(struct control_client *client, json_t *request)
+{
+	(void)request;
+	client->wait = CONTROL_WAIT_UPGRADE;
+	upgrade_ask(supervisor_of(client));
+}
+
 static void
 stop(struct control_client *client, json_t *request)
 {
@@ -292,6 +314,7 @@ static const struct command {
 	{ "status", false, true, true, wait_for_answer },
 	{ "check", false, true, true, wait_for_answer },
 	{ "events", false, true, true, follow },
+	{ "metrics", false, true, true, show_metrics },
 	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */
 	{ "config", true, true, false, show_config },
@@ -300,6 +323,7 @@ static const struct command {
 	{ "scale", true, false, true, scale },
 	{ "drain", true, false, true, drain },
 	{ "resume", true, false, true, resume },
+	{ "upgrade", true, false, false, upgrade },
 	{ "stop", true, true, false, stop },
 };
 
