@@ -235,7 +235,7 @@ static void
 reopen_logs_if_changed(struct supervisor *supervisor, const struct config *config)
 {
 	if (changed(supervisor->logs.log, config->log) ||
-	    changed(supervisor->logs.access_log, config->access_log) ||
+	    !access_targets_named(&supervisor->logs.access, config) ||
 	    changed(supervisor->logs.slow_log, config->slow_log))
 		logs_reopen(supervisor, config);
 }
