@@ -163,7 +163,7 @@ is($slow[0]{request}, 'GET /late?sleep_ms=1500', '... with what was asked');
 is($slow[0]{service}, 'late', '... of whom');
 is_deeply([ $slow[0]{pid} ], [ $poold->workers('late') ], '... and who was at it');
 cmp_ok($slow[0]{request_seconds}, '>=', 0.2, '... for how long');
-like((ctl('slowlog', 'late'))[1], qr/ late slow worker 0 .*GET \/late\?sleep_ms=1500\n    wchan /,
+like((ctl('slowlog', 'late'))[1], qr/ late slow worker 0 .*GET \/late\?sleep_ms=1500 [0-9a-f]{32}\n    wchan /,
     '... and is shown to people');
 is(scalar @{ json('slowlog', 'echo')->{slow} }, 0, 'slowlog can be about one service');
 is((ctl('slowlog', 'none'))[0], 1, '... if there is such a one');
