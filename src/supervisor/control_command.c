@@ -136,7 +136,8 @@ show_slow(struct control_client *client, json_t *request)
 	reply(client,
 	    json_pack("{s:b, s:o}", "ok", 1, "slow",
 		slow_ring_list(&supervisor_of(client)->slow,
-		    since > 0 ? (uint64_t)since : 0, name, client->may_change)));
+		    since > 0 ? (uint64_t)since : 0, name,
+		    client->may_change && client->line == NULL)));
 }
 
 /* What was kept, then what comes. */
