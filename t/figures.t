@@ -151,6 +151,17 @@ is($control->service('other')->{refusals}, $other->{refusals}, '... for all serv
 cmp_ok($control->service('other')->{cpu_seconds}, '>=', $other->{cpu_seconds},
     '... and knows what CPU time was used');
 
+# --- a program that counts in another way
+
+Poold::Test::copy_program(Poold::Test::builddir() . '/t/next', "$poold->{poold}.new");
+rename "$poold->{poold}.new", $poold->{poold} or die "rename: $!";
+ok(upgrade(), 'a version with figures of another layout takes over');
+$control = Poold::Control->new("$poold->{run}/c.sock");
+eventually { $poold->get('/echo')->status == 200 } 5, '... and serves';
+$before = 1;
+eventually { answered() == $before } 5, '... and counts anew';
+is($control->service('other')->{refusals}, 0, '... for all services');
+
 # --- a place that is given again ----------------------------------------------
 
 (my $without = $ini) =~ s/\[service other\].*?\n\n//s;

@@ -271,7 +271,7 @@ static const struct command commands[] = {
 	{ "check", 0, 0, run_check, show_check },
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
-{ "metrics", 0, 0, run_simple, show_metrics },
+	{ "metrics", 0, 0, run_simple, show_metrics },
 	{ "reload", 0, 0, run_reload, NULL },
 	{ "restart", 1, 1, run_reload, NULL },
 	{ "scale", 2, 2, run_scale, NULL },
