@@ -83,6 +83,8 @@ struct config_listen {
 	int64_t head_timeout_ms;
 	int64_t keepalive_timeout_ms;
 	int64_t keepalive_requests;
+	char *access_log;	 /* as in [poold]; "": what that says */
+	char *access_log_format; /* the same */
 	TAILQ_ENTRY(config_listen) entry;
 };
 TAILQ_HEAD(config_listens, config_listen);
@@ -205,6 +207,9 @@ struct config_service {
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;
+	char *access_log;	 /* as in [poold]; "": what its listeners say */
+	char *access_log_format; /* the same */
+	bool server_timing;
 	TAILQ_ENTRY(config_service) entry;
 };
 TAILQ_HEAD(config_services, config_service);
@@ -215,16 +220,18 @@ struct config {
 	struct config_origin origin; /* of [poold]; line 0: there is none */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	/* [poold] */
-	char *user;	     /* "" : nobody when started as root, else who runs it */
-	char *group;	     /* "" : the user's own groups */
-	char *pid_file;	     /* "" : none */
-	char *log;	     /* "stderr", or an absolute path */
-	char *access_log;    /* "stderr", "off", or an absolute path */
-	char *slow_log;	     /* the same */
-	char *control;	     /* "" : in the run-time folder, "off", or absolute */
-	char *control_group; /* "" : none */
+	char *user;		 /* "" : nobody when started as root, else who runs it */
+	char *group;		 /* "" : the user's own groups */
+	char *pid_file;		 /* "" : none */
+	char *log;		 /* "stderr", or an absolute path */
+	char *access_log;	 /* "stderr", "off", or an absolute path */
+	char *access_log_format; /* see common/access_format.h */
+	char *slow_log;		 /* the same */
+	char *control;		 /* "" : in the run-time folder, "off", or absolute */
+	char *control_group;	 /* "" : none */
 	enum config_readers control_readers;
-	char *libexec; /* absolute */
+	int64_t trace_sample; /* millionths */
+	char *libexec;	      /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */
 	struct config_listens listens;

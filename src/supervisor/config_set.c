@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/access_format.h"
 #include "common/util.h"
 
 static void *
@@ -154,7 +155,8 @@ log_set(const struct config_key *key, char **slot, const char *text,
 	static const char *const no_files[] = { "off", "no", "none", "stdout", "syslog",
 		"on", "yes" };
 
-	if (strcmp(text, "stderr") == 0 || (access_log && strcmp(text, "off") == 0)) {
+	if (*text == '\0' || strcmp(text, "stderr") == 0 ||
+	    (access_log && strcmp(text, "off") == 0)) {
 		string_store(slot, util_strdup(text));
 		return true;
 	}
@@ -166,6 +168,37 @@ log_set(const struct config_key *key, char **slot, const char *text,
 		}
 	}
 	string_store(slot, config_path_beside(origin->file, text));
+	return true;
+}
+
+static const char *
+format_name(const void *arg, size_t i)
+{
+	(void)arg;
+	return access_format_name(i);
+}
+
+static bool
+format_set(char **slot, const char *text, char why[CONFIG_WHY_SIZE])
+{
+	char unknown[ACCESS_WORD_SIZE], *reason;
+	struct access_format *format;
+	const char *near = NULL;
+
+	if (*text != '\0') {
+		format = access_format_compile(text, &reason, unknown);
+		if (format == NULL) {
+			if (*unknown != '\0')
+				near = config_nearest(unknown, format_name, NULL);
+			snprintf(why, CONFIG_WHY_SIZE, "%s%s%s%s", reason,
+			    near != NULL ? "; did you mean '" : "",
+			    near != NULL ? near : "", near != NULL ? "'?" : "");
+			free(reason);
+			return false;
+		}
+		access_format_free(format);
+	}
+	string_store(slot, util_strdup(text));
 	return true;
 }
 
@@ -261,6 +294,8 @@ number_set(const struct config_key *key, int64_t *slot, const char *text,
 		return config_value_duration(text, key->min, key->max, slot, why);
 	case CONFIG_SIZE:
 		return config_value_size(text, key->min, key->max, slot, why);
+	case CONFIG_RATIO:
+		return config_value_ratio(text, slot, why);
 	case CONFIG_PERCENT:
 		return config_value_percent(text, key->min, key->max, slot, why);
 	case CONFIG_OCTAL:
@@ -315,6 +350,8 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
 		return log_set(key, slot, text, origin, why);
+	case CONFIG_FORMAT:
+		return format_set(slot, text, why);
 	case CONFIG_CONTROL:
 		string_store(slot,
 		    *text == '\0' || strcmp(text, "off") == 0 ?
@@ -329,6 +366,7 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_PERCENT:
+	case CONFIG_RATIO:
 	case CONFIG_OCTAL:
 		return number_set(key, slot, text, why);
 	case CONFIG_CPUS:
@@ -414,6 +452,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_PATH:
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
+	case CONFIG_FORMAT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_CPUS:
@@ -435,6 +474,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_PERCENT:
+	case CONFIG_RATIO:
 	case CONFIG_OCTAL:
 	case CONFIG_ENUM:
 	case CONFIG_SIGNAL:

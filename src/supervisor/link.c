@@ -42,17 +42,11 @@ send_id(struct link *link, uint32_t type, uint32_t id)
 static void
 send_start(struct link *link)
 {
-	const struct logs *logs = &link->supervisor->logs;
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
 		.taking = link->old.serves };
 
-	if (logs->access_fd != -1)
-		role.access_log = 1;
-	else if (strcmp(logs->access_log, "stderr") == 0)
-		role.access_log = 2;
-	send_msg(link, &role, sizeof(role), &logs->access_fd,
-	    logs->access_fd != -1 ? 1 : 0);
+	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
 static void
@@ -145,6 +139,7 @@ settings_of(const struct config_service *config)
 		.on_demand = config_starts_on_demand(config),
 		.breaker = breaker_of(config),
 		.outlier_failures = (uint32_t)config->outlier_failures,
+		.server_timing = config->server_timing,
 	};
 }
 
@@ -234,6 +229,16 @@ send_limits(struct link *link)
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
+static void
+send_trace(struct link *link)
+{
+	const struct config *config = link->supervisor->plan->config;
+	struct role_trace role = { .type = ROLE_TRACE,
+		.sample = (uint32_t)config->trace_sample };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
 void
 link_commit(struct link *link)
 {
@@ -241,12 +246,15 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
 		if (service != NULL && service->current != NULL &&
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
+	access_targets_tell(link);
+	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }
 

@@ -31,6 +31,16 @@ open_log(const char *path, int *fd)
 	return NULL;
 }
 
+char *
+logs_open_destination(const char *text, int *fd)
+{
+	char *why = open_log(text, fd);
+
+	if (why == NULL && *fd == -1)
+		*fd = STDERR_FILENO;
+	return why;
+}
+
 static void
 close_if_open(int fd)
 {
@@ -38,24 +48,32 @@ close_if_open(int fd)
 		close(fd);
 }
 
+static void
+replace_access(struct logs *logs, struct access_targets *fresh)
+{
+	access_targets_close(&logs->access);
+	logs->access.last_id = fresh->last_id;
+	TAILQ_CONCAT(&logs->access.list, &fresh->list, entry);
+}
+
 char *
 logs_open(struct logs *logs, const struct config *config)
 {
-	int log = -1, access_fd = -1, slow = -1;
+	struct access_targets access;
+	int log = -1, slow = -1;
 	char *why = open_log(config->log, &log);
 
 	if (why == NULL)
-		why = open_log(config->access_log, &access_fd);
-	if (why == NULL)
 		why = open_log(config->slow_log, &slow);
+	if (why == NULL)
+		why = access_targets_open(&logs->access, config, &access);
 	if (why != NULL) {
 		close_if_open(log);
-		close_if_open(access_fd);
+		close_if_open(slow);
 		return why;
 	}
 	log_replace(log != -1 ? log : STDERR_FILENO);
-	close_if_open(logs->access_fd);
-	logs->access_fd = access_fd;
+	replace_access(logs, &access);
 	if (strcmp(config->slow_log, "stderr") == 0)
 		slow = STDERR_FILENO;
 	if (slow == -1)
@@ -63,48 +81,54 @@ logs_open(struct logs *logs, const struct config *config)
 	else
 		sink_replace(&logs->slow, slow);
 	free(logs->log);
-	free(logs->access_log);
 	free(logs->slow_log);
 	logs->log = util_strdup(config->log);
-	logs->access_log = util_strdup(config->access_log);
 	logs->slow_log = util_strdup(config->slow_log);
 	return NULL;
+}
+
+void
+logs_adopt(struct logs *logs, const struct config *config)
+{
+	struct access_targets access;
+	char *why = NULL;
+
+	if (access_targets_named(&logs->access, config))
+		return; /* an earlier version knew no more than one */
+	why = access_targets_open(&logs->access, config, &access);
+	if (why != NULL) {
+		log_error("%s", why);
+		free(why);
+		return;
+	}
+	replace_access(logs, &access);
 }
 
 void
 logs_reopen(struct supervisor *supervisor, const struct config *config)
 {
 	struct logs *logs = &supervisor->logs;
-	struct role_logs role = { .type = ROLE_LOGS };
-	int fds[2], count = 0;
+	struct role_id role = { .type = ROLE_LOGS };
 	char *why = logs_open(logs, config);
+	int fd = log_fd();
 
 	if (why != NULL) {
 		log_error("%s; the logs go on as before", why);
 		free(why);
 		return;
 	}
-	role.flags = ROLE_LOGS_LOG;
-	fds[count++] = log_fd();
-	if (strcmp(logs->access_log, "off") == 0) {
-		role.flags |= ROLE_LOGS_ACCESS_OFF;
-	} else {
-		role.flags |= ROLE_LOGS_ACCESS;
-		fds[count++] = logs->access_fd != -1 ? logs->access_fd : STDERR_FILENO;
-	}
-	channel_send(&supervisor->link.channel, &role, sizeof(role), fds, count);
+	channel_send(&supervisor->link.channel, &role, sizeof(role), &fd, 1);
+	access_targets_tell(&supervisor->link);
 }
 
 void
 logs_close(struct logs *logs)
 {
-	close_if_open(logs->access_fd);
-	logs->access_fd = -1;
+	access_targets_close(&logs->access);
 	sink_close(&logs->slow);
 	free(logs->log);
-	free(logs->access_log);
 	free(logs->slow_log);
-	logs->log = logs->access_log = logs->slow_log = NULL;
+	logs->log = logs->slow_log = NULL;
 }
 
 bool

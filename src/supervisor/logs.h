@@ -8,14 +8,14 @@
 #include <stddef.h>
 
 #include "common/sink.h"
+#include "supervisor/access_logs.h"
 
 struct config;
 struct supervisor;
 
 struct logs {
-	char *log;	  /* path, or "stderr" */
-	char *access_log; /* path, "stderr" or "off" */
-	int access_fd;	  /* -1 unless access_log is a path */
+	char *log; /* path, or "stderr" */
+	struct access_targets access;
 	char *slow_log;	  /* path, "stderr" or "off" */
 	struct sink slow; /* our own to write */
 };
@@ -26,7 +26,13 @@ char *logs_open(struct logs *logs, const struct config *config);
 /* Opens the files anew (SIGUSR1), or those of another configuration, and tells
  * the router. */
 void logs_reopen(struct supervisor *supervisor, const struct config *config);
+/* After an upgrade: opens access logs of config that were not handed over. */
+void logs_adopt(struct logs *logs, const struct config *config);
 void logs_close(struct logs *logs);
+/* The one place where a log is opened to be written: *fd is a descriptor for
+ * lines, standard error's if text names that.  Returns NULL; or why it cannot
+ * be done (the caller frees it). */
+char *logs_open_destination(const char *text, int *fd);
 /* Whether slow_log is anything but off; writes an entry there. */
 bool logs_has_slow(const struct logs *logs);
 void logs_slow(struct logs *logs, const char *text, size_t len);

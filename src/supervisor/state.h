@@ -54,6 +54,7 @@ extern const struct record_table state_head_table;
 extern const struct record_table state_supervisor_table;
 extern const struct record_table state_listener_table;
 extern const struct record_table state_inherited_table;
+extern const struct record_table state_access_table;
 extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;
 extern const struct record_table state_pool_more_table;

@@ -347,7 +347,7 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
-	supervisor->logs.access_fd = -1;
+	access_targets_init(&supervisor->logs.access);
 	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
