@@ -528,7 +528,7 @@ function showTimeline() {
 		plots[lane].append(mark);
 	}
 	place.replaceChildren(ticks, ...lanes);
-	setText($('timeline-span'), 'the last ' + plural(Math.round(span / 60e3), 'minute'));
+	setText($('timeline-span'), span < 90e3 ? 'the last minute' : 'the last ' + plural(Math.round(span / 60e3), 'minute'));
 }
 function showSlow(reply) {
 	const list = (reply.slow || []).slice(-SHOW_SLOW).reverse();
