@@ -282,6 +282,20 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 	return builder.vars;
 }
 
+char **
+environment_oneoff(const struct pool *pool, const char *term)
+{
+	struct builder builder = { 0 };
+
+	put_inherited(&builder);
+	put_account(&builder, pool);
+	put(&builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
+	if (term != NULL)
+		put(&builder, util_asprintf("TERM=%s", term));
+	put_configured(&builder, &pool->config->env);
+	return builder.vars;
+}
+
 void
 environment_free(char **envp)
 {
