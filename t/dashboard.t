@@ -223,7 +223,6 @@ ok($browser->wait_js(10, 'return document.querySelector("#verdict").dataset.stat
 
 # --- examples -----------------------------------------------------------------
 
-$browser->click('#service-search summary');
 $browser->click('#service-search .try');
 ok($browser->wait_js(10, 'return document.querySelector("#service-search .answer p").dataset.pid'),
     'an example is answered');
@@ -231,12 +230,14 @@ my $heads = $browser->js('const heads = document.querySelector("#service-search 
 is($heads->{status}, 200, '... with its status');
 like($heads->{text}, qr/ms/, '... its time');
 ok((grep { $_ == $heads->{pid} } $poold->workers('search')), '... and the worker that gave it');
-$browser->click('#service-mail summary');
 is($browser->js('const link = document.querySelector("#service-mail .example a"); return link && link.href'),
     'http://127.0.0.1:' . $poold->port(2) . '/mail', 'one on another listener is a link');
 $browser->click('#service-shop summary');
 is($browser->js('return document.querySelectorAll("#service-shop .example :is(a, button)").length'), 0,
     'what is no path of this machine is neither');
+$browser->click('#service-search summary');
+ok($browser->wait_js(10, 'return document.querySelectorAll("#service-search tbody tr").length === 5'),
+    'behind a click there is a table of its workers');
 
 # --- text from elsewhere ------------------------------------------------------
 
