@@ -20,7 +20,7 @@
 
 enum role_type {
 	/* supervisor to router */
-	ROLE_START = 1,	      /* role_start; fds: access log, if any */
+	ROLE_START = 1,	      /* role_start; fd: access log, if any */
 	ROLE_LISTENER,	      /* role_listener; fd: the listening socket; without it
 			  * new settings for one that is known */
 	ROLE_UNLISTEN,	      /* role_id: stop accepting, close it */
@@ -34,7 +34,7 @@ enum role_type {
 	ROLE_SHARE,	      /* role_id: it takes what its successor has no room for */
 	ROLE_UNSHARE,	      /* role_id: not any more */
 	ROLE_FORGET,	      /* role_id: its last worker was reaped */
-	ROLE_LOGS,	      /* role_logs; fds: log, access log, as flags say */
+	ROLE_LOGS,	      /* role_logs; fd: access log, if any */
 	ROLE_LIMITS,	      /* role_limits */
 	ROLE_TROUBLE,	      /* role_trouble: workers die or fail to start, again */
 	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
@@ -55,6 +55,7 @@ enum role_type {
 	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
 	ROLE_ANSWER,	/* role_answer */
+	ROLE_DROPPED,	/* role_dropped */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
 	 * role_id 0; fd: one end of a pair whose other end a new router has.
@@ -71,7 +72,7 @@ struct role_id {
 struct role_start {
 	uint32_t type;
 	uint32_t epoch;	     /* of this router, for its serials */
-	uint32_t access_log; /* 0: off, 1: the descriptor, 2: stderr */
+	uint32_t log_level;  /* enum log_level */
 	uint32_t taking;     /* nothing is to be done before TAKE has ended */
 };
 
@@ -260,15 +261,17 @@ struct role_load {
 	uint32_t queued;
 };
 
-enum role_logs_flag {
-	ROLE_LOGS_LOG = 1,
-	ROLE_LOGS_ACCESS = 2,
-	ROLE_LOGS_ACCESS_OFF = 4, /* no descriptor: stop writing it */
-};
-
+/* Without a descriptor: no access log any more. */
 struct role_logs {
 	uint32_t type;
-	uint32_t flags;
+	uint32_t log_level; /* enum log_level */
+};
+
+/* Lines that the router could not hand to the logger, since it was started. */
+struct role_dropped {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t lines;
 };
 
 #endif

@@ -48,6 +48,19 @@ router_title_touch(struct router *router)
 		    router->loop.now_ns + TITLE_INTERVAL_NS);
 }
 
+/* Once for all lines that were lost in a turn. */
+static void
+tell_dropped(struct router *router)
+{
+	struct role_dropped role = { .type = ROLE_DROPPED,
+		.lines = router->access_log.dropped + log_dropped() };
+
+	if (role.lines == router->told_dropped)
+		return;
+	router->told_dropped = role.lines;
+	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
+}
+
 static void
 flush_logs(void *owner)
 {
@@ -63,10 +76,11 @@ flush_logs(void *owner)
 		    util_now_ns() + FLUSH_INTERVAL_NS);
 }
 
+/* The wait that follows flushes. */
 static void
 on_flush_timer(void *owner)
 {
-	(void)owner; /* the wait that follows flushes */
+	tell_dropped(owner);
 }
 
 /* --- draining ---------------------------------------------------------- */
@@ -146,10 +160,9 @@ start(struct router *router, const struct role_start *role, const int *fds, int 
 {
 	router->epoch = (uint16_t)role->epoch;
 	router->taking = role->taking != 0;
-	if (role->access_log == 1 && fd_count == 1)
+	log_set_level((enum log_level)role->log_level);
+	if (fd_count == 1)
 		sink_replace(&router->access_log, fds[0]);
-	else if (role->access_log == 2)
-		sink_replace(&router->access_log, STDERR_FILENO);
 }
 
 static void
@@ -164,16 +177,11 @@ static void
 replace_logs(struct router *router, const struct role_logs *role, const int *fds,
     int fd_count)
 {
-	int at = 0;
-
-	if ((role->flags & ROLE_LOGS_LOG) && at < fd_count)
-		log_replace(fds[at++]);
-	if ((role->flags & ROLE_LOGS_ACCESS) && at < fd_count)
-		sink_replace(&router->access_log, fds[at++]);
-	if (role->flags & ROLE_LOGS_ACCESS_OFF)
+	log_set_level((enum log_level)role->log_level);
+	if (fd_count == 1)
+		sink_replace(&router->access_log, fds[0]);
+	else
 		sink_close(&router->access_log);
-	while (at < fd_count)
-		close(fds[at++]);
 }
 
 static void

@@ -82,6 +82,7 @@ struct router {
 	struct handover *handover; /* of ours, about to begin, or NULL */
 	int status;		   /* to exit with */
 	struct sink access_log;
+	uint64_t told_dropped; /* lines of logs */
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;

@@ -59,6 +59,9 @@ void control_client_reply(struct control_client *client, struct json_t *reply);
 /* Sends text as it is. */
 void control_client_send(struct control_client *client, const char *text, size_t len);
 
+/* Another process has its connection; here it ends, but not for the client. */
+void control_client_hand_over(struct control_client *client);
+
 /* What clients may wait for. */
 void control_client_event(struct control *control, const char *line);
 void control_client_reloaded(struct control *control, const char *failure);

@@ -142,6 +142,21 @@ follow(struct control_client *client, json_t *request)
 		control_client_send(client, "{\"end\":true}\n", 13);
 }
 
+/* The logger serves the client from here on. */
+static void
+show_logs(struct control_client *client, json_t *request)
+{
+	const char *name = text_of(request, "service");
+	bool on = json_is_true(json_object_get(request, "follow"));
+
+	if (name != NULL && find_service(client, request) == NULL)
+		return;
+	if (logger_link_follow(&supervisor_of(client)->logger, name, on, client->io.fd))
+		control_client_hand_over(client);
+	else
+		failed(client, "no logger runs; try again");
+}
+
 /* --- to change --------------------------------------------------------- */
 
 static void
@@ -270,6 +285,8 @@ static const struct command {
 	{ "status", false, true, wait_for_answer },
 	{ "check", false, true, wait_for_answer },
 	{ "events", false, true, follow },
+	/* workers may print anything */
+	{ "logs", true, true, show_logs },
 	{ "slowlog", false, true, show_slow },
 	/* the environment of workers may hold secrets */
 	{ "config", true, true, show_config },

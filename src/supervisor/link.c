@@ -45,12 +45,19 @@ send_start(struct link *link)
 	const struct logs *logs = &link->supervisor->logs;
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
+		.log_level = logs->level,
 		.taking = link->old.serves };
 
-	if (logs->access_fd != -1)
-		role.access_log = 1;
-	else if (strcmp(logs->access_log, "stderr") == 0)
-		role.access_log = 2;
+	send_msg(link, &role, sizeof(role), &logs->access_fd,
+	    logs->access_fd != -1 ? 1 : 0);
+}
+
+void
+link_tell_logs(struct link *link)
+{
+	const struct logs *logs = &link->supervisor->logs;
+	struct role_logs role = { .type = ROLE_LOGS, .log_level = logs->level };
+
 	send_msg(link, &role, sizeof(role), &logs->access_fd,
 	    logs->access_fd != -1 ? 1 : 0);
 }
@@ -364,6 +371,14 @@ on_answer(struct link *link, const struct role_answer *role)
 }
 
 static void
+on_dropped(struct link *link, const struct role_dropped *role)
+{
+	if (role->lines > link->dropped)
+		link->supervisor->logs.dropped += role->lines - link->dropped;
+	link->dropped = role->lines;
+}
+
+static void
 on_outlier(struct link *link, const struct role_outlier *role)
 {
 	struct worker *worker = service_find_worker(&link->supervisor->services,
@@ -408,6 +423,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_load(link, buf);
 	else if (role->type == ROLE_ANSWER && len == sizeof(struct role_answer))
 		on_answer(link, buf);
+	else if (role->type == ROLE_DROPPED && len == sizeof(struct role_dropped))
+		on_dropped(link, buf);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))
@@ -551,7 +568,9 @@ fork_router(struct link *link, int sock)
 {
 	struct supervisor *supervisor = link->supervisor;
 	static char *argv[] = { "poold", "-R", "router", NULL };
+	struct log_tag tag = { .kind = LOGGER_OWN, .name = "router", .output = "log" };
 	struct config_account account;
+	struct log_source *source;
 	struct spawn spawn = { .path = "/proc/self/exe",
 		.argv = argv,
 		.envp = environ,
@@ -560,7 +579,6 @@ fork_router(struct link *link, int sock)
 		.fds = { sock },
 		.fd_count = 1,
 		.stdin_fd = -1,
-		.log_fd = log_fd(),
 		.death_signal = SIGTERM };
 	char *why;
 
@@ -569,14 +587,23 @@ fork_router(struct link *link, int sock)
 		free(why);
 		return false;
 	}
-	link->pid = spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
-	config_account_free(&account);
-	if (link->pid == -1) {
-		link->pid = 0;
+	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
+	link->pid = spawn.log_fd == -1 ?
+	    -1 :
+	    spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
+	if (link->pid == -1)
 		log_error("cannot start the router: %s", strerror(errno));
-		return false;
+	if (spawn.log_fd != -1)
+		close(spawn.log_fd);
+	config_account_free(&account);
+	if (link->pid != -1) {
+		link->dropped = 0;
+		logs_process_started(supervisor, source, link->pid);
+		return true;
 	}
-	return true;
+	link->pid = 0;
+	logs_process_failed(supervisor, source);
+	return false;
 }
 
 void

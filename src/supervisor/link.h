@@ -40,6 +40,7 @@ struct link {
 	unsigned failures; /* deaths in a row while young */
 	uint16_t epoch;	   /* of the router that runs */
 	uint32_t version;  /* of the tables last committed */
+	uint64_t dropped;  /* lines, that this router told of */
 	bool stopping;	   /* its end is wanted */
 	struct link_old old;
 };
@@ -58,6 +59,8 @@ void link_remove_listener(struct link *link, const struct listener *listener);
 void link_commit(struct link *link);
 /* Whether a service takes new requests. */
 void link_tell_drained(struct link *link, const struct service *service);
+/* Where its access log goes, and what it logs, is another matter now. */
+void link_tell_logs(struct link *link);
 /* Asks it to stop accepting and to finish. */
 void link_drain(struct link *link);
 /* Ends it: by closing the channel when it has drained, else by force. */

@@ -197,6 +197,7 @@ static bool
 is_known(struct supervisor *supervisor, pid_t pid)
 {
 	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
+	    pid == supervisor->logger.pid ||
 	    pid == supervisor->upgrade.pid ||
 	    service_find_worker(&supervisor->services, pid) != NULL;
 }
@@ -347,8 +348,7 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
-	supervisor->logs.access_fd = -1;
-	sink_open(&supervisor->logs.slow, -1);
+	logs_init(&supervisor->logs);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
 	supervisor->stop_timer.fn = on_stop_timer;
@@ -359,6 +359,7 @@ supervisor_new(void)
 	supervisor->title_timer.owner = supervisor;
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
+	logger_link_init(&supervisor->logger, supervisor);
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
@@ -400,7 +401,7 @@ start(struct supervisor *supervisor, struct config *config,
 {
 	const char *pid_file = options->pid_file != NULL ? options->pid_file :
 							   config->pid_file;
-	char *why = logs_open(&supervisor->logs, config);
+	char *why = logs_open(supervisor, config);
 	int status;
 
 	if (why != NULL) {
@@ -428,6 +429,7 @@ start(struct supervisor *supervisor, struct config *config,
 		return status;
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
+	logger_link_start(&supervisor->logger);
 	link_start(&supervisor->link);
 	inherited_close(&supervisor->inherited, true);
 	systemd_started(supervisor);
@@ -454,7 +456,7 @@ clean_up(struct supervisor *supervisor)
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	cgroup_close(&supervisor->cgroups);
-	logs_close(&supervisor->logs);
+	logs_close(supervisor);
 	plan_release(supervisor->plan);
 	notify_close(supervisor);
 	if (supervisor->signals.fd != -1)
@@ -464,7 +466,6 @@ clean_up(struct supervisor *supervisor)
 	free(supervisor->program);
 	free(supervisor->pid_path);
 	free(supervisor);
-	log_close();
 }
 
 int
@@ -499,6 +500,7 @@ supervisor_main(const struct supervisor_options *options)
 	if (options->daemonise)
 		daemon_ready(status);
 	if (status == 0) {
+		logs_started(supervisor);
 		loop_run(&supervisor->loop);
 		log_info("poold is stopped");
 	}
@@ -564,6 +566,8 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	control_adopt(supervisor);
+	logs_adopt(supervisor);
+	logger_link_adopt(&supervisor->logger, head->logger_pid, head->logger_channel);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
 	systemd_open(supervisor);

@@ -261,6 +261,20 @@ watch(struct worker *worker)
 		loop_io_add(loop, &worker->control, EPOLLIN);
 }
 
+/* What it writes goes through a pipe of its own. */
+static int
+open_output(const struct worker *worker, struct log_source **source)
+{
+	const struct pool *pool = worker->pool;
+	struct log_tag tag = { .kind = LOGGER_WORKER,
+		.name = pool->service->name,
+		.output = pool->config->output,
+		.pool = pool->id,
+		.slot = worker->slot };
+
+	return logs_pipe(pool->supervisor, &tag, source);
+}
+
 static bool
 fork_worker(struct worker *worker)
 {
@@ -271,31 +285,38 @@ fork_worker(struct worker *worker)
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.stdin_fd = environment_stdin(pool),
-		.log_fd = log_fd(),
 		.death_signal = pool->config->stop_signal };
+	struct log_source *source;
 	struct limits limits;
 	int control_end;
 
 	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
 	if (spawn.fd_count == -1)
 		return false;
+	spawn.log_fd = open_output(worker, &source);
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
 	clear_slot(worker);
-	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
+	worker->pid = spawn.log_fd == -1 ?
+	    -1 :
+	    spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);
 	if (control_end != -1)
 		close(control_end);
+	if (spawn.log_fd != -1)
+		close(spawn.log_fd);
 	if (worker->pid == -1) {
 		worker->pid = 0;
+		logs_process_failed(pool->supervisor, source);
 		close_rest(worker);
 		if (worker->control.fd != -1)
 			close(worker->control.fd);
 		worker->control.fd = -1;
 		return false;
 	}
+	logs_process_started(pool->supervisor, source, worker->pid);
 	return true;
 }
 
