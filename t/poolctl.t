@@ -5,6 +5,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use Poold::Proc qw(signal_to);
+use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX ();
 use Time::HiRes qw(time);
@@ -97,6 +98,15 @@ sub json {
 	my (undef, $text) = ctl('--json', @args);
 	my @objects = map { note_keys(JSON::PP->new->utf8->decode($_)) } split /\n/, $text;
 	return $objects[-1];
+}
+
+# poolctl itself never asks for it.
+sub ask_history {
+	my ($service) = @_;
+	my $client = IO::Socket::UNIX->new(Peer => $socket) or die "$socket: $!";
+	print $client '{"command":"status","history":true'
+	    . ($service ? qq(,"service":"$service") : '') . "}\n";
+	return note_keys(JSON::PP->new->utf8->decode(scalar <$client>));
 }
 
 sub service {
@@ -264,6 +274,7 @@ json('drain', 'spare');
 json('check');
 json('resume', 'spare');
 json('status', 'none');
+ask_history();
 # of the breaker's event, which t/breaker.t has; and what poolctl keeps to itself
 $seen{$_} = 1 for qw(reason end follow);
 my ($keys) = slurp(Poold::Test::srcdir() . '/man/poolctl.1') =~ /^\.Ss Keys\n(.*?)^\.Ss /ms;

@@ -183,6 +183,10 @@ enum lease_worker_state {
 	LEASE_WORKER_BUSY,     /* lease_slot and serial say with what */
 };
 
+/* lease_slot of a worker that may have several requests at once, whose serial is
+ * 0 then: the lease slots tell which.  Such a worker answers a CHECK meanwhile. */
+#define LEASE_SLOT_SEVERAL UINT32_MAX
+
 enum lease_control {
 	LEASE_CONTROL_NONE = 0,
 	LEASE_CONTROL_LOOK, /* read the control descriptor before the next lease */
@@ -219,9 +223,10 @@ enum lease_slot_state {
 #define LEASE_OWNER_IS(owner, serial)                                          \
 	(((owner) & 0xfff) != 0 && (owner) >> 12 == ((uint64_t)(serial) << 12) >> 12)
 /* answer = bytes of the whole response, interim ones included (48 bits) :
- * keep (1 bit) : 5 zero bits : status (10 bits) */
+ * keep (1 bit) : over (1 bit) : 4 zero bits : status (10 bits) */
 #define LEASE_ANSWER(bytes, keep, status)                                      \
 	((uint64_t)(bytes) << 16 | (uint64_t)(keep) << 15 | (uint64_t)(status))
+#define LEASE_ANSWER_OVER	    (1u << 14) /* set before DONE is sent */
 #define LEASE_ANSWER_BYTES(answer)  ((answer) >> 16)
 #define LEASE_ANSWER_KEEP(answer)   (((answer) >> 15 & 1) != 0)
 #define LEASE_ANSWER_STATUS(answer) ((unsigned)((answer) & 0x3ff))

@@ -40,8 +40,9 @@ enum role_type {
 	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
 	ROLE_TAKE,	      /* role_id 0; fd: to the router that serves so far (see
 			  * HANDOVER); what follows is read when it has ended */
-	ROLE_ASK,	      /* role_id: a number; LOAD of all services, then ANSWER */
+	ROLE_ASK,	      /* role_ask; LOAD of all services, then ANSWER */
 	ROLE_DRAINED_SERVICE, /* role_drained: whether it takes new requests */
+	ROLE_STATS, /* role_id 0; fd: common/stats.h, to be written from now on */
 	/* router to supervisor */
 	ROLE_COMMITTED, /* role_id: the version now valid */
 	ROLE_GONE_SEEN, /* role_worker: its leases are settled */
@@ -55,7 +56,7 @@ enum role_type {
 	ROLE_SLOW,	/* role_stuck: past slow_threshold; once a lease */
 	ROLE_TAKEN,	/* role_id: so many connections of the old router */
 	ROLE_ANSWER,	/* role_answer */
-	ROLE_DROPPED,	/* role_dropped */
+	ROLE_REQUEST,	/* role_request: before an ANSWER that is about a service */
 	/*
 	 * Supervisor to the router of another version, and so never to change:
 	 * role_id 0; fd: one end of a pair whose other end a new router has.
@@ -105,6 +106,7 @@ struct role_listener {
 	uint32_t id;
 	uint32_t is_unix;
 	uint32_t port;
+	uint32_t stats_index; /* its place in stats.h; STATS_NO_PLACE: none */
 	struct listener_settings settings;
 	char name[ROLE_NAME_MAX];
 };
@@ -143,6 +145,8 @@ struct service_settings {
 struct role_generation {
 	uint32_t type;
 	uint32_t id;
+	uint32_t stats_index;  /* the service's place in stats.h, or STATS_NO_PLACE, */
+	uint32_t stats_serial; /* and what says that it is its own */
 	struct service_settings settings;
 	struct lease_scoreboard layout; /* what workers may have written over */
 	char service[ROLE_NAME_MAX];
@@ -247,6 +251,27 @@ struct role_drained {
 	char service[ROLE_NAME_MAX];
 };
 
+/* The supervisor wants to know what is so now. */
+struct role_ask {
+	uint32_t type;
+	uint32_t id;		     /* a number, for the ANSWER */
+	char service[ROLE_NAME_MAX]; /* whose requests are told too; "": none */
+};
+
+/* What a worker does; the head stays with the router until it is asked for. */
+struct role_request {
+	uint32_t type;
+	uint32_t query; /* id of the ASK */
+	uint32_t generation;
+	uint32_t worker;
+	int32_t pid;
+	uint32_t line_len; /* of method, a space, path without the query */
+	uint64_t serial;
+	uint8_t request_id[16];
+	char line[];
+};
+#define ROLE_REQUEST_MAX 128
+
 struct role_answer {
 	uint32_t type;
 	uint32_t id; /* of the ASK */
@@ -265,13 +290,6 @@ struct role_load {
 struct role_logs {
 	uint32_t type;
 	uint32_t log_level; /* enum log_level */
-};
-
-/* Lines that the router could not hand to the logger, since it was started. */
-struct role_dropped {
-	uint32_t type;
-	uint32_t reserved;
-	uint64_t lines;
 };
 
 #endif

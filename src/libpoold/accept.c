@@ -3,84 +3,55 @@
  * A worker that accepts for itself: alone, or beside others on an inherited
  * listening socket.
  *
- * One request is handled at a time, by a handler that may block.  All input is
- * read into the request's buffer; a connection owns memory for input only
- * while it waits for the rest of a head, so an idle one costs next to nothing.
+ * All input is read into a request's buffer; a connection owns memory for input
+ * only while it waits for the rest of a head, so an idle one costs next to
+ * nothing.  In poold_serve one request is handled at a time, by a handler that
+ * may block; for poold_worker_next (accept_many.c) a request whose head is whole
+ * is put into a list, and the next one's head is read into another buffer.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "libpoold/internal.h"
+#include "libpoold/accept.h"
 
 #define CONNECTIONS_MAX	   4096
 #define EVENTS_MAX	   64
 #define ACCEPT_BURST	   16
-#define ACCEPT_LAST	   512	/* when told to stop: what the backlog holds */
-#define ACCEPT_PAUSE_MS	   100	/* after running out of descriptors */
-#define STOP_TIMEOUT_MS	   1000 /* for what is half done when told to stop */
+#define ACCEPT_LAST	   512 /* when told to stop: what the backlog holds */
+#define ACCEPT_PAUSE_MS	   100 /* after running out of descriptors */
 #define STATUS_INTERVAL_MS 10000
-
-enum connection_state {
-	CONNECTION_HEAD,   /* is new, or sends a head */
-	CONNECTION_IDLE,   /* between two requests */
-	CONNECTION_LINGER, /* answered for the last time: input is discarded */
-	CONNECTION_STATES,
-};
 
 static const int timeouts_ms[CONNECTION_STATES] = {
 	[CONNECTION_HEAD] = HEAD_TIMEOUT_MS,
 	[CONNECTION_IDLE] = KEEPALIVE_TIMEOUT_MS,
 	[CONNECTION_LINGER] = LINGER_TIMEOUT_MS,
+	[CONNECTION_OUTPUT] = WRITE_TIMEOUT_MS,
 };
 
-struct connection {
-	int fd;
-	enum connection_state state;
-	uint64_t deadline_ns;
-	struct lease_addr client;
-	char *saved; /* the beginning of a head, or NULL */
-	size_t saved_len;
-	size_t discarded; /* bytes, while lingering */
-	TAILQ_ENTRY(connection) link;
-};
-
-TAILQ_HEAD(connection_list, connection);
-
-struct acceptor {
-	struct serve *serve;
-	struct listeners *listeners;
-	int epoll;
-	/* By state.  Each has one timeout, so the first is the next due. */
-	struct connection_list lists[CONNECTION_STATES];
-	size_t count;
-	bool watching;		 /* the listeners are in the epoll set */
-	uint64_t pause_until_ns; /* while they are not */
-	uint64_t now_ns;	 /* of the current turn of the loop */
-	uint64_t requests;
-	uint64_t status_ns; /* when the service manager was last told */
-};
-
-static void
+void
 connection_move(struct acceptor *a, struct connection *c, enum connection_state state)
 {
 	TAILQ_REMOVE(&a->lists[c->state], c, link);
 	c->state = state;
-	c->deadline_ns = a->now_ns + (uint64_t)timeouts_ms[state] * MS_NS;
+	c->deadline_ns = timeouts_ms[state] == 0 ?
+	    UINT64_MAX :
+	    a->now_ns + (uint64_t)timeouts_ms[state] * MS_NS;
 	TAILQ_INSERT_TAIL(&a->lists[state], c, link);
 }
 
-static void
+void
 connection_close(struct acceptor *a, struct connection *c)
 {
 	TAILQ_REMOVE(&a->lists[c->state], c, link);
 	a->count--;
+	if (c->req != NULL)
+		worker_request_free(a->worker, c->req);
 	/* Nobody else holds this socket, so this removes it from the set. */
 	close(c->fd);
 	free(c->saved);
@@ -125,10 +96,10 @@ connection_linger(struct acceptor *a, struct connection *c)
 static void
 connection_discard(struct acceptor *a, struct connection *c)
 {
-	struct input *in = &a->serve->req->in;
+	char scratch[16 * 1024];
 	ssize_t n;
 
-	n = recv(c->fd, in->buf, INPUT_SIZE, MSG_DONTWAIT);
+	n = recv(c->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0)
@@ -141,7 +112,7 @@ connection_discard(struct acceptor *a, struct connection *c)
 static void
 connection_save(struct acceptor *a, struct connection *c)
 {
-	struct input *in = &a->serve->req->in;
+	struct input *in = &a->req->in;
 	size_t len = in->len - in->pos;
 
 	if ((c->saved = malloc(len)) == NULL) {
@@ -176,12 +147,11 @@ answer_asterisk(struct poold_request *req, void *arg)
 	poold_respond(req, 204, NULL, NULL, 0);
 }
 
-/* Runs handler and counts; the connection is kept, lingers or is closed. */
-static bool
-connection_handle(struct acceptor *a, struct connection *c, poold_handler handler,
-    void *arg, bool client_keeps)
+/* What is known of the request besides its head. */
+static void
+request_prepare(struct acceptor *a, struct connection *c)
 {
-	struct poold_request *req = a->serve->req;
+	struct poold_request *req = a->req;
 
 	req->peer->client = c->client;
 	req->peer->local_known = false;
@@ -191,17 +161,42 @@ connection_handle(struct acceptor *a, struct connection *c, poold_handler handle
 	if (serve_stopping())
 		req->keep = false;
 	title_busy(&a->serve->title, req, a->requests, req->started_ns);
-	request_handle(req, handler, arg);
+}
+
+bool
+connection_over(struct acceptor *a, struct connection *c, struct poold_request *req)
+{
 	a->requests++;
 	if (req->keep)
 		return true;
 	/* Who asked for the end and sent all will not be disturbed by it. */
 	if (req->response.state != RESPONSE_DONE ||
-	    (!client_keeps && body_over(&req->body) && req->in.pos == req->in.len))
+	    (!c->client_keeps && body_over(&req->body) && req->in.pos == req->in.len))
 		connection_close(a, c);
 	else
 		connection_linger(a, c);
 	return false;
+}
+
+/* Runs handler; false: c is gone or ending, or has a request in hand. */
+static bool
+connection_handle(struct acceptor *a, struct connection *c, poold_handler handler,
+    void *arg)
+{
+	request_prepare(a, c);
+	if (a->deliver != NULL && handler == a->serve->handler) {
+		a->deliver(a, c);
+		return false;
+	}
+	a->req->nonblocking = a->deliver != NULL;
+	request_handle(a->req, handler, arg);
+	/* Who lets answers pile up that are ours alone needs no more of them. */
+	if (!out_is_empty(a->req)) {
+		out_reset(&a->req->out);
+		connection_close(a, c);
+		return false;
+	}
+	return connection_over(a, c, a->req);
 }
 
 /* The head cannot be parsed: nothing is known of the request. */
@@ -210,18 +205,19 @@ connection_refuse(struct acceptor *a, struct connection *c, const struct http_he
 {
 	struct refusal refusal = { head->status, head->reason };
 	struct request_index nothing = { .minor = 1, .fields = head->fields };
-	struct poold_request *req = a->serve->req;
+	struct poold_request *req = a->req;
 
 	request_open(req, c->fd, &nothing, 0);
 	request_route(req, 0, 0);
-	(void)connection_handle(a, c, refuse, &refusal, true);
+	c->client_keeps = true;
+	(void)connection_handle(a, c, refuse, &refusal);
 }
 
 /* Answers the request whose head is at in.pos; false: c is gone or ending. */
 static bool
 connection_request(struct acceptor *a, struct connection *c, const struct http_head *head)
 {
-	struct poold_request *req = a->serve->req;
+	struct poold_request *req = a->req;
 	struct request_index index = { .method = head->method,
 		.target = head->target,
 		.query = head->query,
@@ -259,14 +255,15 @@ connection_request(struct acceptor *a, struct connection *c, const struct http_h
 	}
 	request_open(req, c->fd, &index, head->head_len);
 	request_route(req, path_len, 0);
-	return connection_handle(a, c, handler, arg, head->keep_alive);
+	c->client_keeps = head->keep_alive;
+	return connection_handle(a, c, handler, arg);
 }
 
 /* Answers all requests in the input buffer, in order. */
-static void
+void
 connection_serve(struct acceptor *a, struct connection *c)
 {
-	struct input *in = &a->serve->req->in;
+	struct input *in = &a->req->in;
 	struct http_head head;
 
 	while (in->pos < in->len) {
@@ -304,7 +301,7 @@ worth_parsing(const struct input *in, size_t new_from)
 static void
 connection_readable(struct acceptor *a, struct connection *c)
 {
-	struct input *in = &a->serve->req->in;
+	struct input *in;
 	size_t saved_len = c->saved_len;
 	ssize_t n;
 
@@ -312,6 +309,9 @@ connection_readable(struct acceptor *a, struct connection *c)
 		connection_discard(a, c);
 		return;
 	}
+	if (a->deliver != NULL && !a->prepare(a, c))
+		return;
+	in = &a->req->in;
 	n = recv(c->fd, in->buf + saved_len, INPUT_READ - saved_len, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -332,7 +332,7 @@ connection_readable(struct acceptor *a, struct connection *c)
 		connection_save(a, c);
 }
 
-static void
+void
 listeners_unwatch(struct acceptor *a)
 {
 	size_t i;
@@ -342,7 +342,7 @@ listeners_unwatch(struct acceptor *a)
 	a->watching = false;
 }
 
-static int
+int
 listeners_watch(struct acceptor *a)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
@@ -387,8 +387,7 @@ out_of_resources(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Accepts up to burst connections. */
-static void
+void
 acceptor_accept(struct acceptor *a, int listener, int burst)
 {
 	struct sockaddr_storage ss;
@@ -434,8 +433,7 @@ ms_until(uint64_t deadline_ns, uint64_t now_ns)
 	return deadline_ns <= now_ns ? 0 : (int)((deadline_ns - now_ns) / MS_NS) + 1;
 }
 
-/* How long to wait for events, at most; -1: for ever. */
-static int
+int
 acceptor_timeout_ms(const struct acceptor *a, int title_ms)
 {
 	const struct connection *c;
@@ -466,8 +464,7 @@ is_listener(const struct acceptor *a, const void *ptr)
 	return false;
 }
 
-/* One turn of the loop.  Returns the number of events, -1 with errno. */
-static int
+int
 acceptor_turn(struct acceptor *a, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -480,7 +477,8 @@ acceptor_turn(struct acceptor *a, int timeout_ms)
 		return errno == EINTR ? 0 : -1;
 	a->now_ns = util_now_ns();
 	for (i = 0; i < n; i++)
-		if (events[i].data.ptr != NULL && !is_listener(a, events[i].data.ptr))
+		if (events[i].data.u64 >= WORKER_TAG_MAX &&
+		    !is_listener(a, events[i].data.ptr))
 			connection_readable(a, events[i].data.ptr);
 	/* Afterwards, since accepting may close idle connections. */
 	for (i = 0; i < n && a->watching; i++)
@@ -490,8 +488,7 @@ acceptor_turn(struct acceptor *a, int timeout_ms)
 	return n;
 }
 
-/* Title and status; returns as title_idle does. */
-static int
+int
 acceptor_report(struct acceptor *a)
 {
 	uint64_t now_ns = util_now_ns();
@@ -510,7 +507,7 @@ acceptor_report(struct acceptor *a)
 	return title_ms;
 }
 
-static void
+void
 acceptor_close_list(struct acceptor *a, enum connection_state state, bool untouched_only)
 {
 	struct connection *c, *next;
@@ -582,21 +579,33 @@ acceptor_title(struct acceptor *a)
 }
 
 int
-accept_serve(struct serve *serve, struct listeners *listeners)
+acceptor_open(struct acceptor *a)
 {
-	struct acceptor a = { .serve = serve, .listeners = listeners };
 	struct epoll_event wake = { .events = EPOLLIN };
-	int i, status = EX_OSERR;
+	int i;
 
 	for (i = 0; i < CONNECTION_STATES; i++)
-		TAILQ_INIT(&a.lists[i]);
-	a.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (a.epoll == -1 ||
-	    epoll_ctl(a.epoll, EPOLL_CTL_ADD, serve->wake_fd, &wake) == -1)
+		TAILQ_INIT(&a->lists[i]);
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll == -1 ||
+	    epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->serve->wake_fd, &wake) == -1) {
 		poold_log(NULL, "epoll: %s", strerror(errno));
-	else if (listeners_watch(&a) == 0) {
-		acceptor_title(&a);
-		notify_send("READY=1");
+		return EX_OSERR;
+	}
+	if (listeners_watch(a) == -1)
+		return EX_OSERR;
+	acceptor_title(a);
+	notify_send("READY=1");
+	return 0;
+}
+
+int
+accept_serve(struct serve *serve, struct listeners *listeners)
+{
+	struct acceptor a = { .serve = serve, .listeners = listeners, .req = serve->req };
+	int status;
+
+	if ((status = acceptor_open(&a)) == 0) {
 		status = acceptor_loop(&a);
 		acceptor_stop(&a);
 	}

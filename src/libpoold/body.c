@@ -73,7 +73,8 @@ body_drain(struct poold_request *req)
 	}
 	while (b->left > 0) {
 		size = b->left < sizeof(scratch) ? (size_t)b->left : sizeof(scratch);
-		n = io_recv(req->fd, scratch, size, DRAIN_TIMEOUT_MS);
+		n = io_recv(req->fd, scratch, size,
+		    req->nonblocking ? 0 : DRAIN_TIMEOUT_MS);
 		if (n <= 0)
 			return false;
 		b->left -= (uint64_t)n;
@@ -98,7 +99,7 @@ body_continue(struct poold_request *req)
 	    recv(req->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return;
 	/* A client that is gone is noticed by the read that follows. */
-	(void)io_send(req->fd, &iov, 1, 0, response_timeout_ms(req), bytes);
+	(void)out_send(req, &iov, 1, 0, bytes);
 }
 
 /* Reads from the socket; the end of file is an error within a body. */
@@ -107,7 +108,11 @@ body_recv(struct poold_request *req, void *buf, size_t size)
 {
 	ssize_t n;
 
-	n = io_recv(req->fd, buf, size, BODY_TIMEOUT_MS);
+	n = io_recv(req->fd, buf, size, req->nonblocking ? 0 : BODY_TIMEOUT_MS);
+	if (n == -1 && req->nonblocking && errno == ETIMEDOUT) {
+		errno = EAGAIN;
+		return -1;
+	}
 	if (n <= 0) {
 		req->body.error = ECONNRESET;
 		return -1;
@@ -178,12 +183,16 @@ poold_read(struct poold_request *req, void *buf, size_t size)
 
 	if (b->error == 0 && (size == 0 || body_over(b)))
 		return 0;
+	if (b->error == 0 && request_take_head(req) == -1)
+		b->error = ECONNRESET;
 	if (b->error == 0) {
 		body_continue(req);
 		n = b->chunked ? body_read_chunked(req, buf, size) :
 				 body_read_sized(req, buf, size);
 		if (n >= 0)
 			return n;
+		if (b->error == 0)
+			return -1; /* EAGAIN */
 	}
 	errno = b->error;
 	return -1;
@@ -197,6 +206,7 @@ poold_readable(struct poold_request *req)
 
 	/* Reading tells a client that waits for it to go on. */
 	if (b->error != 0 || body_over(b) || req->in.pos < req->in.len ||
+	    request_take_head(req) == -1 ||
 	    (b->expect && req->response.state == RESPONSE_NONE))
 		return true;
 	return recv(req->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||

@@ -22,6 +22,20 @@ let_go(struct poold_request *req)
 }
 
 int
+poold_detach_raw(struct poold_request *req, int status)
+{
+	struct response *r = &req->response;
+
+	if (!req->peeking || r->state != RESPONSE_NONE) {
+		errno = req->peeking ? EALREADY : ENOTSUP;
+		return -1;
+	}
+	r->status = status;
+	r->state = RESPONSE_DONE;
+	return let_go(req);
+}
+
+int
 poold_detach(struct poold_request *req)
 {
 	struct response *r = &req->response;
@@ -75,7 +89,7 @@ send_switch(struct poold_request *req, const char *protocol)
 	iov[count++].iov_len = r->fields_len;
 	iov[count].iov_base = (void *)(uintptr_t) "\r\n";
 	iov[count++].iov_len = 2;
-	return io_send(req->fd, iov, count, 0, response_timeout_ms(req), &r->bytes);
+	return out_send(req, iov, count, 0, &r->bytes);
 }
 
 int
@@ -100,11 +114,15 @@ poold_upgrade(struct poold_request *req, const char *protocol)
 	}
 	r->status = 101;
 	r->state = RESPONSE_BROKEN; /* unless all goes well */
+	if (request_take_head(req) == -1)
+		return -1;
 	flags = fcntl(req->fd, F_GETFL);
-	if (flags != -1 && (flags & O_NONBLOCK))
-		(void)fcntl(req->fd, F_SETFL, flags & ~O_NONBLOCK);
+	if (flags != -1)
+		(void)fcntl(req->fd, F_SETFL,
+		    req->nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 	if (send_switch(req, protocol) == -1 || let_go(req) == -1)
 		return -1;
+	req->upgraded = true;
 	r->state = RESPONSE_DONE;
 	return req->fd;
 }

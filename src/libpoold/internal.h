@@ -2,17 +2,20 @@
 /*
  * What the files of libpoold share.
  *
- * A process serves one request at a time, so there is one struct
- * poold_request with all its buffers, used over and over: a request costs no
- * allocation.  Where requests come from differs (leased.c, accept.c); from
- * request_open to request_finish everything is the same.
+ * With poold_serve a process serves one request at a time, so there is one
+ * struct poold_request with all its buffers, used over and over: a request
+ * costs no allocation.  With poold_worker_next there are several (worker.c), and
+ * some spare ones are kept.  Where requests come from differs (leased.c and
+ * leased_many.c, accept.c); in between everything is the same.
  */
 #ifndef LIBPOOLD_INTERNAL_H
 #define LIBPOOLD_INTERNAL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -117,6 +120,36 @@ struct timing {
 	struct phases phases; /* that have ended */
 };
 
+/* What the client of a non-blocking request has not taken yet. */
+struct out {
+	char *buf;
+	size_t pos, len, size; /* [pos, len) waits */
+	int file;	       /* behind it: a part of this; -1: none */
+	off_t file_off;
+	uint64_t file_left;
+};
+
+/* The lease of a request. */
+struct lease_held {
+	uint16_t type; /* LEASE_LEASE or LEASE_CHECK */
+	uint32_t slot;
+	uint64_t serial;
+	uint64_t taken_ns;
+	_Atomic uint64_t *answer; /* of the lease slot; NULL: there is none */
+	bool has_phases;	  /* whoever sent it knows those of DONE */
+};
+
+/* The head as it came, for poold_head. */
+struct raw {
+	char *head;
+	size_t len, size;
+	size_t unread;	   /* bytes of it in the socket still */
+	uint64_t consumed; /* by the kernel's count, when the request ends */
+	bool counted;	   /* consumed is known */
+};
+
+struct connection;
+
 struct poold_request {
 	int fd;		   /* the client's socket; its owner closes it */
 	struct rest *rest; /* leased workers; else NULL */
@@ -125,6 +158,18 @@ struct poold_request {
 	/* tells so whoever gave the connection; 0, or -1 with errno.  NULL: nobody */
 	int (*on_detach)(struct poold_request *req);
 	void *lender; /* for on_detach */
+	struct lease_held lease;
+	/* of poold_worker_next; worker is NULL in poold_serve */
+	struct poold_worker *worker;
+	struct connection *connection; /* that the library accepted itself */
+	TAILQ_ENTRY(poold_request) link;
+	uint64_t deadline_ns; /* while it is finished but for its output */
+	bool nonblocking;
+	bool upgraded;
+	bool peeking; /* raw is filled */
+	struct out out;
+	struct raw raw;
+	void *data;
 	bool keep;    /* the connection may serve another request */
 	bool is_head; /* the method is HEAD */
 	int minor;    /* of HTTP/1.x */
@@ -150,8 +195,7 @@ struct poold_request {
 	struct pairs params, form;
 	struct body body;
 	struct response response;
-	_Atomic uint64_t *answer; /* of the lease slot; NULL: not leased */
-	time_t date_second;	  /* what date_text says */
+	time_t date_second; /* what date_text says */
 	char date_text[POOLD_DATE_SIZE];
 };
 
@@ -181,6 +225,14 @@ void request_identify(struct poold_request *req);
 /* Runs handler, then completes the response or cuts the connection.
  * Afterwards req->keep says whether another request may follow. */
 void request_handle(struct poold_request *req, poold_handler handler, void *arg);
+/* The same in two steps, when nobody calls a handler: the response is complete
+ * or broken; then the request is over. */
+void request_complete(struct poold_request *req);
+void request_close(struct poold_request *req);
+/* Reads a head that was left in the socket away.  0, or -1: the client left. */
+int request_take_head(struct poold_request *req);
+
+TAILQ_HEAD(request_list, poold_request);
 
 /* timing.c */
 void timing_reset(struct timing *timing);
@@ -205,6 +257,22 @@ int io_send(int fd, struct iovec *iov, int count, int flags, int timeout_ms,
  * ends before. */
 int io_send_file(int fd, int file, off_t offset, uint64_t len, int timeout_ms,
     uint64_t *bytes);
+
+/* out.c: sends for requests that must not wait, or waits for others. */
+/* As io_send, for whatever kind req is; of a non-blocking request all that the
+ * client does not take is queued. */
+int out_send(struct poold_request *req, struct iovec *iov, int count, int flags,
+    uint64_t *bytes);
+/* Sends a part of a file behind what is queued, or queues it; of non-blocking
+ * requests. */
+int out_send_file(struct poold_request *req, int file, off_t offset, uint64_t len,
+    uint64_t *bytes);
+/* Whether len more bytes may be queued, after trying to send.  -1 with errno:
+ * EAGAIN they may not. */
+int out_reserve(struct poold_request *req, size_t len);
+bool out_is_empty(const struct poold_request *req);
+/* Forgets what waits. */
+void out_reset(struct out *out);
 
 /* param.c */
 /* Decodes application/x-www-form-urlencoded; -1: no memory. */
@@ -250,24 +318,64 @@ void title_busy(struct title *title, const struct poold_request *req, uint64_t r
 int title_idle(struct title *title, uint64_t requests, uint64_t now_ns);
 
 /* serve.c */
+#define SERVE_SIGNALS 3
+struct listeners;
+
 struct serve {
 	int argc;
 	char **argv;
 	const char *name; /* of the program */
 	poold_handler handler;
 	void *arg;
-	int wake_fd; /* readable once serve_stopping */
-	struct poold_request *req;
+	int wake_fd;		   /* readable once serve_stopping */
+	struct poold_request *req; /* poold_serve's one and only */
 	struct title title;
+	struct sigaction saved[SERVE_SIGNALS]; /* what the signals were before */
 };
 
 bool serve_stopping(void);
+/* Prepares all but the source of requests; serve is zero but for argc, argv,
+ * handler and arg.  0, or an exit status.  Then always serve_end. */
+int serve_begin(struct serve *serve);
+void serve_end(struct serve *serve);
+bool serve_is_leased(void); /* as the environment says */
+/* Inherits or opens the listening sockets; 0, or an exit status. */
+int serve_sockets(const struct serve *serve, struct listeners *listeners);
 
 /* leased.c, accept.c: return an exit status */
 bool leased_stopping(void); /* the supervisor said STOP */
 int leased_serve(struct serve *serve);
-struct listeners;
 int accept_serve(struct serve *serve, struct listeners *listeners);
+
+/* worker.c: several requests at a time */
+struct source {
+	/* As poold_worker_next, but for what is the same for all sources. */
+	struct poold_request *(*next)(void *source);
+	/* The request is over but for its output, which the source sends on. */
+	void (*linger)(void *source, struct poold_request *req);
+	/* It is over: its connection goes, or goes back. */
+	void (*finish)(void *source, struct poold_request *req);
+	void (*peek)(void *source); /* NULL: it cannot */
+	/* Takes nothing more, but for what it has. */
+	void (*stop)(void *source);
+	/* Cuts all that is left. */
+	void (*close)(void *source);
+	int epoll; /* what the program waits for */
+	void *object;
+};
+
+/* A request with nothing in it; NULL: no memory.  Back again. */
+struct poold_request *worker_request_new(struct poold_worker *w);
+void worker_request_free(struct poold_worker *w, struct poold_request *req);
+size_t worker_room(const struct poold_worker *w); /* for so many more in hand */
+/* Lets the program come for poold_worker_next after so long; -1: no matter. */
+void worker_wake_after(struct poold_worker *w, int ms);
+#define WORKER_TAG_MAX 4096 /* data.u64 of events: up to here descriptors */
+
+/* leased_many.c, accept.c: 0, or an exit status */
+int leased_open_many(struct serve *serve, struct poold_worker *w, struct source *source);
+int accept_open_many(struct serve *serve, struct poold_worker *w,
+    struct listeners *listeners, struct source *source);
 
 /* listen.c */
 #define LISTENERS_MAX 16

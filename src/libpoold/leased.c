@@ -23,20 +23,7 @@
 #include "common/msg.h"
 #include "libpoold/internal.h"
 #include "libpoold/lease_check.h"
-
-struct leased {
-	struct serve *serve;
-	void *map;		       /* the scoreboard */
-	struct lease_scoreboard board; /* its header as it was checked */
-	struct lease_worker *me;
-	uint32_t worker; /* the index of me */
-	int epoll;
-	bool going;	       /* GO was received */
-	bool stopping;	       /* STOP was received, or nobody is there to send one */
-	bool queued;	       /* the queue is in the epoll set */
-	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
-	struct rest rest;
-};
+#include "libpoold/leased.h"
 
 enum taken { TAKEN_MESSAGE, TAKEN_NOTHING, TAKEN_END, TAKEN_ERROR };
 
@@ -142,23 +129,23 @@ environment_check(bool *has_rest)
 	return 0;
 }
 
-static int
-epoll_add(int epoll, int fd, uint32_t events)
+int
+leased_watch(int epoll, int fd, uint32_t events)
 {
-	struct epoll_event event = { .events = events, .data.fd = fd };
+	struct epoll_event event = { .events = events, .data.u64 = (uint64_t)fd };
 
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void
-state_set(struct leased *l, enum lease_worker_state state)
+void
+leased_state_set(struct leased *l, enum lease_worker_state state)
 {
 	atomic_store_explicit(&l->me->state, state, memory_order_release);
 }
 
 /* Says that this worker is ready; it takes nothing before GO. */
 static int
-leased_open(struct leased *l)
+start(struct leased *l)
 {
 	struct lease_signal ready = { .type = LEASE_READY, .pid = (uint32_t)getpid() };
 	const char *service = getenv("POOLD_SERVICE");
@@ -167,8 +154,8 @@ leased_open(struct leased *l)
 	l->msg = malloc(LEASE_MSG_MAX);
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->msg == NULL || l->epoll == -1 ||
-	    epoll_add(l->epoll, LEASE_FD_CONTROL, EPOLLIN) == -1 ||
-	    epoll_add(l->epoll, l->serve->wake_fd, EPOLLIN) == -1) {
+	    leased_watch(l->epoll, LEASE_FD_CONTROL, EPOLLIN) == -1 ||
+	    leased_watch(l->epoll, l->serve->wake_fd, EPOLLIN) == -1) {
 		poold_log(NULL, "cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
@@ -181,6 +168,83 @@ leased_open(struct leased *l)
 	if (msg_send(LEASE_FD_CONTROL, &ready, sizeof(ready), 0) == -1)
 		l->stopping = true; /* nobody is there any more */
 	return 0;
+}
+
+/* Of a lease that is over, all but its flags. */
+void
+leased_done_fill(const struct poold_request *req, struct lease_done *done)
+{
+	uint64_t us = (util_now_ns() - req->lease.taken_ns) / 1000;
+
+	done->type = LEASE_DONE;
+	done->serial = req->lease.serial;
+	done->slot = req->lease.slot;
+	/* At least 1: 0 would mean not told. */
+	done->service_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+/* Counts the request in the scoreboard, unless no client asked. */
+void
+leased_count(struct leased *l, const struct poold_request *req,
+    const struct lease_done *done)
+{
+	struct lease_worker *me = l->me;
+
+	if (req->lease.type == LEASE_CHECK)
+		return;
+	counter_add(&me->requests, 1);
+	counter_add(&me->bytes, done->bytes);
+	if (done->status >= 500)
+		counter_add(&me->errors, 1);
+}
+
+/* From here on a look at the lease slot says that the request is over, though
+ * the router has not heard of it yet. */
+void
+leased_over(struct poold_request *req)
+{
+	_Atomic uint64_t *answer = req->lease.answer;
+
+	if (answer != NULL)
+		atomic_store_explicit(answer,
+		    atomic_load_explicit(answer, memory_order_relaxed) |
+			LEASE_ANSWER_OVER,
+		    memory_order_release);
+}
+
+/* The lease is over for the router, but this worker is busy until it says DONE
+ * once more. */
+static int
+lease_detach(struct poold_request *req)
+{
+	struct leased *l = req->lender;
+	struct lease_done done = { .type = LEASE_DONE,
+		.flags = LEASE_DONE_DETACHED,
+		.serial = req->lease.serial,
+		.slot = req->lease.slot,
+		.status = (uint16_t)req->response.status,
+		.bytes = req->response.bytes };
+
+	if (req->lease.type != LEASE_LEASE)
+		return 0;
+	leased_over(req); /* no time limit any more */
+	if (l->detach != NULL)
+		return l->detach(l, req, &done);
+	return msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
+}
+
+/* Sends DONE, with the phases behind it if whoever sent the lease knows them. */
+int
+leased_send_done(const struct poold_request *req, int sock, struct lease_done *done,
+    int flags)
+{
+	char text[LEASE_PHASES_SIZE];
+	struct iovec iov[2] = { { .iov_base = done, .iov_len = sizeof(*done) },
+		{ .iov_base = text } };
+
+	if (req->lease.has_phases && !(done->flags & LEASE_DONE_REFUSED))
+		iov[1].iov_len = phases_format(&req->timing.phases, text);
+	return msg_sendv(sock, iov, iov[1].iov_len > 0 ? 2 : 1, NULL, 0, flags);
 }
 
 /* The router may be of an earlier poold, and know nothing of spans. */
@@ -201,11 +265,10 @@ lease_trace(struct poold_request *req, const struct lease_msg *msg)
 
 /* Gets the head and makes the request of it; -1: the client left. */
 static int
-lease_open(struct leased *l, int fd)
+lease_open(struct leased *l, struct poold_request *req, int fd)
 {
 	const struct lease_msg *msg = l->msg;
 	const char *path = lease_check_path(msg);
-	struct poold_request *req = l->serve->req;
 	struct request_index index = { .method = msg->method,
 		.target = msg->target,
 		.query = msg->query,
@@ -222,7 +285,12 @@ lease_open(struct leased *l, int fd)
 	req->in.len = msg->head_len;
 	if (msg->flags & LEASE_REPLAY)
 		memcpy(req->in.buf, path + msg->path_len, msg->head_len);
-	else if (io_recv_exactly(fd, req->in.buf, msg->head_len, HEAD_TIMEOUT_MS) == -1)
+	else if (l->peek) {
+		if (raw_peek(req, fd, msg->head_len) == -1)
+			return -1;
+	} else if (io_recv_exactly(fd, req->in.buf, msg->head_len, HEAD_TIMEOUT_MS) == -1)
+		return -1;
+	if (l->peek && raw_keep(req, fd, msg) == -1)
 		return -1;
 	request_open(req, fd, &index, msg->head_len);
 	memcpy(req->path, path, msg->path_len);
@@ -232,131 +300,52 @@ lease_open(struct leased *l, int fd)
 	req->peer->local = msg->local;
 	req->peer->local_known = true;
 	req->arrived_ns = msg->accepted_ns;
-	return 0;
-}
-
-/* The lease is over for the router, but this worker is busy until it says DONE
- * once more. */
-static int
-lease_detach(struct poold_request *req)
-{
-	const struct leased *l = req->lender;
-	struct lease_done done = { .type = LEASE_DONE,
-		.flags = LEASE_DONE_DETACHED,
-		.serial = l->msg->serial,
-		.slot = l->msg->slot,
-		.status = (uint16_t)req->response.status,
-		.bytes = req->response.bytes };
-
-	if (l->msg->type != LEASE_LEASE)
-		return 0;
-	return msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
-}
-
-/* Answers the request; done says afterwards how that went. */
-static void
-lease_answer(struct leased *l, int fd, struct lease_done *done)
-{
-	struct serve *serve = l->serve;
-	struct poold_request *req = serve->req;
-	struct lease_worker *me = l->me;
-	bool is_check = l->msg->type == LEASE_CHECK;
-
-	done->flags = LEASE_DONE_CLOSE;
-	if (lease_open(l, fd) == -1)
-		return;
-	req->rest = is_check ? NULL : &l->rest;
-	if (!is_check)
-		rest_begin(&l->rest, l->msg->serial);
+	req->started_ns = req->lease.taken_ns;
 	req->on_detach = lease_detach;
 	req->lender = l;
-	req->started_ns = atomic_load_explicit(&me->started_ns, memory_order_relaxed);
-	title_busy(&serve->title, req,
-	    atomic_load_explicit(&me->requests, memory_order_relaxed), req->started_ns);
-	request_handle(req, serve->handler, serve->arg);
-	if (req->keep)
-		done->flags = LEASE_DONE_KEEP;
-	done->status = (uint16_t)req->response.status;
-	done->bytes = req->response.bytes;
-	if (is_check)
-		return; /* no client asked */
-	rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
-	counter_add(&me->requests, 1);
-	counter_add(&me->bytes, done->bytes);
-	if (done->status >= 500)
-		counter_add(&me->errors, 1);
+	return 0;
 }
 
 /* Tells the scoreboard who has the lease: first of all, since from here on the
  * request is lost with this process. */
 static void
-lease_own(struct leased *l)
+lease_own(struct leased *l, struct poold_request *req)
 {
 	const struct lease_msg *msg = l->msg;
+	struct lease_held *held = &req->lease;
 	struct lease_slot *slot;
-	uint64_t now_ns = util_now_ns();
 
-	l->serve->req->answer = NULL;
-	timing_reset(&l->serve->req->timing);
+	*held = (struct lease_held){ .type = msg->type,
+		.slot = msg->slot,
+		.serial = msg->serial,
+		.taken_ns = util_now_ns(),
+		.has_phases = msg->type == LEASE_LEASE && LEASE_MSG_HAS(msg, span_id) };
+	timing_reset(&req->timing);
 	/* A CHECK has no slot. */
-	if (msg->type == LEASE_LEASE && msg->slot < l->board.slot_count) {
-		slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
-		    (size_t)msg->slot * l->board.slot_size);
-		atomic_store_explicit(&slot->taken_ns, now_ns, memory_order_relaxed);
-		atomic_store_explicit(&slot->answer, 0, memory_order_relaxed);
-		l->serve->req->answer = &slot->answer;
-		atomic_store_explicit(&slot->owner, LEASE_OWNER(msg->serial, l->worker),
-		    memory_order_release);
-	}
-	atomic_store_explicit(&l->me->lease_slot, msg->slot, memory_order_relaxed);
-	atomic_store_explicit(&l->me->serial, msg->serial, memory_order_relaxed);
-	atomic_store_explicit(&l->me->started_ns, now_ns, memory_order_relaxed);
-	state_set(l, LEASE_WORKER_BUSY);
+	if (msg->type != LEASE_LEASE || msg->slot >= l->board.slot_count)
+		return;
+	slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
+	    (size_t)msg->slot * l->board.slot_size);
+	atomic_store_explicit(&slot->taken_ns, held->taken_ns, memory_order_relaxed);
+	atomic_store_explicit(&slot->answer, 0, memory_order_relaxed);
+	held->answer = &slot->answer;
+	atomic_store_explicit(&slot->owner, LEASE_OWNER(msg->serial, l->worker),
+	    memory_order_release);
 }
 
-/* How long the lease has been ours, at least 1: 0 would mean not told. */
-static uint32_t
-service_us(const struct leased *l)
-{
-	uint64_t us = (util_now_ns() -
-			  atomic_load_explicit(&l->me->started_ns,
-			      memory_order_relaxed)) /
-	    1000;
-
-	return us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-}
-
-/* Sends DONE, with the phases behind it if whoever sent the lease knows them. */
-static int
-send_done(const struct leased *l, int sock, struct lease_done *done)
-{
-	const struct phases *phases = &l->serve->req->timing.phases;
-	char text[LEASE_PHASES_SIZE];
-	struct iovec iov[2] = { { .iov_base = done, .iov_len = sizeof(*done) },
-		{ .iov_base = text } };
-
-	if (l->msg->type == LEASE_LEASE && LEASE_MSG_HAS(l->msg, span_id) &&
-	    !(done->flags & LEASE_DONE_REFUSED))
-		iov[1].iov_len = phases_format(phases, text);
-	return msg_sendv(sock, iov, iov[1].iov_len > 0 ? 2 : 1, NULL, 0, 0);
-}
-
-/* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
-static void
-lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
+enum leased_begun
+leased_begin(struct leased *l, struct poold_request *req, size_t len, int fd,
+    bool truncated)
 {
 	const struct lease_msg *msg = l->msg;
-	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_REFUSED };
 
 	if (len < LEASE_MSG_MIN) {
 		poold_log(NULL, "a lease of %zu bytes was dropped", len);
-		if (fd != -1)
-			close(fd);
-		return;
+		return LEASED_DROPPED;
 	}
-	lease_own(l);
-	done.serial = msg->serial;
-	done.slot = msg->slot;
+	lease_own(l, req);
+	if (l->owned != NULL)
+		l->owned(l, req);
 	if (fd == -1 || truncated)
 		poold_log(NULL, "lease %llx came without its connection",
 		    (unsigned long long)msg->serial);
@@ -365,13 +354,66 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 		poold_log(NULL, "lease %llx was not understood",
 		    (unsigned long long)msg->serial);
 	else
-		lease_answer(l, fd, &done);
+		return lease_open(l, req, fd) == -1 ? LEASED_LEFT : LEASED_OPEN;
+	return LEASED_REFUSED;
+}
+
+/* Says in the scoreboard that this worker has this very request. */
+static void
+publish(struct leased *l, struct poold_request *req)
+{
+	const struct lease_held *held = &req->lease;
+
+	atomic_store_explicit(&l->me->lease_slot, held->slot, memory_order_relaxed);
+	atomic_store_explicit(&l->me->serial, held->serial, memory_order_relaxed);
+	atomic_store_explicit(&l->me->started_ns, held->taken_ns, memory_order_relaxed);
+	leased_state_set(l, LEASE_WORKER_BUSY);
+}
+
+/* Answers the request; done says afterwards how that went. */
+static void
+lease_answer(struct leased *l, struct lease_done *done)
+{
+	struct serve *serve = l->serve;
+	struct poold_request *req = serve->req;
+	bool is_check = req->lease.type == LEASE_CHECK;
+
+	req->rest = is_check ? NULL : &l->rest;
+	if (!is_check)
+		rest_begin(&l->rest, req->lease.serial);
+	title_busy(&serve->title, req,
+	    atomic_load_explicit(&l->me->requests, memory_order_relaxed),
+	    req->started_ns);
+	request_handle(req, serve->handler, serve->arg);
+	done->flags = req->keep ? LEASE_DONE_KEEP : LEASE_DONE_CLOSE;
+	done->status = (uint16_t)req->response.status;
+	done->bytes = req->response.bytes;
+	if (!is_check)
+		rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
+	leased_count(l, req, done);
+}
+
+/* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
+static void
+lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
+{
+	struct poold_request *req = l->serve->req;
+	struct lease_done done = { .flags = LEASE_DONE_REFUSED };
+	enum leased_begun begun = leased_begin(l, req, len, fd, truncated);
+
+	if (begun == LEASED_OPEN)
+		lease_answer(l, &done);
+	else if (begun == LEASED_LEFT)
+		done.flags = LEASE_DONE_CLOSE;
 	/* Closed before DONE: whoever reads that may give the connection to
 	 * another worker. */
 	if (fd != -1)
 		close(fd);
-	done.service_us = service_us(l);
-	while (send_done(l, sock, &done) == -1) {
+	if (begun == LEASED_DROPPED)
+		return;
+	leased_done_fill(req, &done);
+	leased_over(req);
+	while (leased_send_done(req, sock, &done, 0) == -1) {
 		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
 			continue;
 		l->stopping = true; /* nobody is there any more */
@@ -387,7 +429,7 @@ leased_take(struct leased *l)
 	ssize_t n;
 	int fd;
 
-	state_set(l, LEASE_WORKER_TAKING);
+	leased_state_set(l, LEASE_WORKER_TAKING);
 	n = msg_recv_fd(LEASE_FD_QUEUE, l->msg, LEASE_MSG_MAX, MSG_DONTWAIT, &fd,
 	    &truncated);
 	if (n == 0 || (n == -1 && errno == ECONNRESET))
@@ -424,7 +466,8 @@ leased_control(struct leased *l)
 		}
 		if ((size_t)n >= sizeof(l->msg->type) && l->msg->type == LEASE_CHECK) {
 			lease_serve(l, (size_t)n, fd, truncated, LEASE_FD_CONTROL);
-			state_set(l, l->going ? LEASE_WORKER_TAKING : LEASE_WORKER_NONE);
+			leased_state_set(l,
+			    l->going ? LEASE_WORKER_TAKING : LEASE_WORKER_NONE);
 			continue;
 		}
 		if (fd != -1)
@@ -451,7 +494,7 @@ queue_watch(struct leased *l)
 		return;
 	if (l->queued)
 		(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, LEASE_FD_QUEUE, NULL);
-	l->queued = epoll_add(l->epoll, LEASE_FD_QUEUE, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+	l->queued = leased_watch(l->epoll, LEASE_FD_QUEUE, EPOLLIN | EPOLLEXCLUSIVE) == 0;
 }
 
 static int
@@ -461,7 +504,7 @@ leased_wait(struct leased *l)
 	int i, n, timeout_ms, watchdog_ms;
 
 	if (l->going) {
-		state_set(l, LEASE_WORKER_IDLE);
+		leased_state_set(l, LEASE_WORKER_IDLE);
 		queue_watch(l);
 		if (!l->queued)
 			return -1;
@@ -475,7 +518,7 @@ leased_wait(struct leased *l)
 	if (n == -1 && errno != EINTR)
 		return -1;
 	for (i = 0; i < n; i++)
-		if (events[i].data.fd == LEASE_FD_CONTROL)
+		if (events[i].data.u64 == LEASE_FD_CONTROL)
 			leased_control(l);
 	return 0;
 }
@@ -547,8 +590,11 @@ leased_stopping(void)
 	struct lease_signal signal = { 0 };
 	ssize_t n;
 
-	if (l == NULL ||
-	    (!l->stopping &&
+	if (l == NULL)
+		return false;
+	if (l->is_many) /* poold_worker_next looks */
+		return l->stopping;
+	if ((!l->stopping &&
 		atomic_load_explicit(&l->me->control, memory_order_acquire) !=
 		    LEASE_CONTROL_LOOK))
 		return false;
@@ -561,25 +607,42 @@ leased_stopping(void)
 }
 
 int
-leased_serve(struct serve *serve)
+leased_open(struct leased *l)
 {
-	struct leased l = { .serve = serve, .epoll = -1 };
 	bool has_rest = false;
 	int status;
 
-	serve->req->leased = true;
 	if ((status = environment_check(&has_rest)) == 0 &&
-	    (status = board_open(&l)) == 0 && (status = leased_open(&l)) == 0) {
-		rest_init(&l.rest, has_rest ? LEASE_FD_REST : -1, l.board.rest_max, l.me);
-		the_leased = &l;
-		status = leased_loop(&l);
-		state_set(&l, LEASE_WORKER_NONE);
+	    (status = board_open(l)) == 0 && (status = start(l)) == 0) {
+		rest_init(&l->rest, has_rest ? LEASE_FD_REST : -1, l->board.rest_max,
+		    l->me);
+		the_leased = l;
 	}
+	return status;
+}
+
+void
+leased_close(struct leased *l)
+{
+	if (the_leased != NULL)
+		leased_state_set(l, LEASE_WORKER_NONE);
 	the_leased = NULL;
-	if (l.map != NULL)
-		munmap(l.map, (size_t)l.board.size);
-	if (l.epoll != -1)
-		close(l.epoll);
-	free(l.msg);
+	if (l->map != NULL)
+		munmap(l->map, (size_t)l->board.size);
+	if (l->epoll != -1)
+		close(l->epoll);
+	free(l->msg);
+}
+
+int
+leased_serve(struct serve *serve)
+{
+	struct leased l = { .serve = serve, .epoll = -1, .owned = publish };
+	int status;
+
+	serve->req->leased = true;
+	if ((status = leased_open(&l)) == 0)
+		status = leased_loop(&l);
+	leased_close(&l);
 	return status;
 }

@@ -33,7 +33,8 @@ extern "C" {
 #define POOLD_PRINTF(fmt, args)
 #endif
 
-/* One request and its response.  Valid until the handler returns. */
+/* One request and its response.  Valid until the handler returns, or until
+ * poold_finish where poold_worker_next gave it. */
 struct poold_request;
 
 /*
@@ -162,7 +163,9 @@ int poold_detach(struct poold_request *req);
  * and the fields of poold_set_header.  Returns the connection's descriptor,
  * which the library closes when the handler returns; or -1 with errno: EINVAL
  * when the request did not ask for an upgrade, else as for responses.  Bytes
- * that the client sent behind its request are read from the descriptor. */
+ * that the client sent behind its request are read from the descriptor.  Of a
+ * non-blocking request the descriptor is too; poold_write goes on to queue, and
+ * whoever writes to the descriptor itself waits for poold_flush first. */
 int poold_upgrade(struct poold_request *req, const char *protocol);
 /* Whether poold wants this worker to stop.  Cheap. */
 bool poold_stopping(void);
@@ -175,6 +178,81 @@ bool poold_stopping(void);
  * ENOSPC (eight others in this request).
  */
 int poold_phase(struct poold_request *req, const char *name);
+
+/*
+ * Several requests at a time, in a loop of the program's own.  Instead of
+ * poold_serve:
+ *
+ *	w = poold_worker_open(argc, argv, &status);
+ *	... wait until poold_worker_fd(w) is readable, or something else is ...
+ *	while ((req = poold_worker_next(w)) != NULL)
+ *		... answer it now or later, then poold_finish(req) ...
+ *	poold_worker_close(w);
+ *
+ * One worker for a process, one thread.
+ */
+struct poold_worker;
+
+/* Begins to serve, in the same three ways as poold_serve.  NULL: *status is
+ * what poold_serve would have returned. */
+struct poold_worker *poold_worker_open(int argc, char **argv, int *status);
+/* For poll(2) or epoll(7), POLLIN, level-triggered: readable when
+ * poold_worker_next has something to do, which need not be a request.  It stays
+ * the same, and the library's. */
+int poold_worker_fd(const struct poold_worker *w);
+/* The next request; it is the caller's until poold_finish.  There are never more
+ * than the concurrency of the service (POOLD_CONCURRENCY), and health checks.
+ * Never waits.  NULL with errno: EAGAIN nothing now, ENOMEM, ESHUTDOWN told to
+ * stop: no more will come, what the caller has may still be finished. */
+struct poold_request *poold_worker_next(struct poold_worker *w);
+/* Ends.  Requests that were not finished are, as by poold_finish; then it waits
+ * some seconds at most for clients to take what they were sent. */
+void poold_worker_close(struct poold_worker *w);
+
+/* The request is over, as when a handler returns: its response is completed, or
+ * the connection cut.  req is invalid afterwards.  What a non-blocking request has
+ * queued is still sent, by poold_worker_next.  A caller that watches
+ * poold_client_fd takes it out of its set first: closing does not. */
+void poold_finish(struct poold_request *req);
+/* A pointer of the caller's; NULL at first. */
+void poold_set_data(struct poold_request *req, void *data);
+void *poold_data(const struct poold_request *req);
+
+/* From now on nothing waits for the client: poold_read and poold_body give -1 or
+ * NULL with EAGAIN; what the client does not take at once is queued.  poold_write
+ * takes nothing and gives EAGAIN when more than 256 KiB would be queued, unless
+ * nothing is; other functions of the response always queue.  0, or -1 with EINVAL
+ * when poold_worker_next did not give the request. */
+int poold_nonblocking(struct poold_request *req);
+/* Sends what is queued.  0: all of it is with the kernel; -1 with errno: EAGAIN
+ * poll poold_client_fd for POLLOUT and call again, else the client left. */
+int poold_flush(struct poold_request *req);
+/* Bytes that are queued, those of a file included. */
+uint64_t poold_queued(const struct poold_request *req);
+
+/*
+ * For workers that have another program answer on the client's socket
+ * (SCM_RIGHTS).  Only requests that were leased.
+ */
+
+/* From now on heads are left in the socket, for the program that gets it, unless
+ * a body is read or a response begun. */
+void poold_worker_peek(struct poold_worker *w);
+/* The head as the client sent it, *len bytes.  *in_socket (may be NULL) says
+ * whether it can still be read from poold_client_fd; otherwise (a request that
+ * comes again since its worker died, or one that was read from) whoever answers
+ * must be given it.  NULL with ENOTSUP: poold_worker_peek did not come before. */
+const char *poold_head(const struct poold_request *req, size_t *len, bool *in_socket);
+/* Ends the request: another program has answered with this status and so many
+ * bytes (for logs).  keep: request and response are complete, the response told
+ * its own length and did not say "Connection: close"; the connection is kept if
+ * besides the kernel has counted that the request was read to its end and no
+ * further.  Returns whether it is.  Otherwise it is closed, by poold, also where
+ * the other program still has it.  req is invalid afterwards. */
+bool poold_release(struct poold_request *req, int status, uint64_t bytes, bool keep);
+/* The other program keeps the connection for good, as by poold_detach; status is
+ * for logs.  poold_release ends it.  0, or -1 with errno. */
+int poold_detach_raw(struct poold_request *req, int status);
 
 /* One line to the log (stderr), with the request id when req is not NULL. */
 void poold_log(struct poold_request *req, const char *fmt, ...) POOLD_PRINTF(2, 3);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* One request: from its parsed head to its completed response. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@ request_new(void)
 		request_free(req);
 		return NULL;
 	}
-	req->fd = -1;
+	req->fd = req->out.file = -1;
 	req->method = req->target = req->query = req->host = "";
 	req->path_info = req->path;
 	return req;
@@ -30,6 +31,9 @@ request_free(struct poold_request *req)
 {
 	if (req == NULL)
 		return;
+	out_reset(&req->out);
+	free(req->out.buf);
+	free(req->raw.head);
 	free(req->params.text);
 	free(req->form.text);
 	free(req->body.whole);
@@ -82,8 +86,9 @@ request_open(struct poold_request *req, int fd, const struct request_index *inde
 {
 	req->fd = fd;
 	req->rest = NULL;
-	req->detached = false;
+	req->detached = req->upgraded = req->nonblocking = false;
 	req->on_detach = NULL;
+	req->data = NULL;
 	req->head = req->in.buf + req->in.pos;
 	req->in.pos += head_len;
 	req->minor = index->minor;
@@ -135,11 +140,13 @@ request_identify(struct poold_request *req)
 }
 
 /* A handler that returned without a word, or in the middle of a response. */
-static void
+void
 request_complete(struct poold_request *req)
 {
 	struct response *r = &req->response;
 
+	if (r->state == RESPONSE_DONE)
+		return;
 	if (r->state == RESPONSE_NONE) {
 		poold_log(req, "no response to %s %s", req->method, req->path);
 		response_reset(r);
@@ -157,11 +164,17 @@ request_handle(struct poold_request *req, poold_handler handler, void *arg)
 {
 	handler(req, arg);
 	timing_end(&req->timing);
-	if (req->response.state != RESPONSE_DONE)
-		request_complete(req);
+	request_complete(req);
+	request_close(req);
+}
+
+void
+request_close(struct poold_request *req)
+{
 	if (req->response.state != RESPONSE_DONE) {
 		/* A plain close could pass for the end of the response. */
 		req->keep = false;
+		out_reset(&req->out);
 		shutdown(req->fd, SHUT_RDWR);
 	} else if (req->keep)
 		req->keep = body_keeps(req) && body_drain(req);
@@ -278,6 +291,29 @@ int
 poold_client_fd(const struct poold_request *req)
 {
 	return req->fd;
+}
+
+void
+poold_set_data(struct poold_request *req, void *data)
+{
+	req->data = data;
+}
+
+void *
+poold_data(const struct poold_request *req)
+{
+	return req->data;
+}
+
+int
+poold_nonblocking(struct poold_request *req)
+{
+	if (req->worker == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	req->nonblocking = true;
+	return 0;
 }
 
 const char *

@@ -173,9 +173,18 @@ announce(struct poold_request *req)
 	const struct response *r = &req->response;
 	uint64_t bytes = r->interim + r->head_len + r->fields_len + r->left;
 
-	if (req->answer != NULL && (r->sized || r->bodyless))
-		atomic_store_explicit(req->answer,
+	if (req->lease.answer != NULL && (r->sized || r->bodyless))
+		atomic_store_explicit(req->lease.answer,
 		    LEASE_ANSWER(bytes, req->keep, r->status), memory_order_release);
+}
+
+static int
+response_broken(struct response *r)
+{
+	r->state = RESPONSE_BROKEN;
+	if (errno != EPIPE && errno != EIO)
+		errno = ECONNRESET;
+	return -1;
 }
 
 /* Where the time went, when the client may know.  Never worth a response: where
@@ -210,6 +219,8 @@ response_begin(struct poold_request *req, int status, const char *type, int64_t 
 	if (type != NULL && !(r->own & RESPONSE_OWN_TYPE) &&
 	    field_append(r, "Content-Type", type) == -1)
 		return -1;
+	if (request_take_head(req) == -1)
+		return response_broken(r);
 	tell_timing(req);
 	r->state = RESPONSE_BEGUN;
 	r->status = status;
@@ -229,15 +240,6 @@ response_begin(struct poold_request *req, int status, const char *type, int64_t 
 	return 0;
 }
 
-static int
-response_broken(struct response *r)
-{
-	r->state = RESPONSE_BROKEN;
-	if (errno != EPIPE && errno != EIO)
-		errno = ECONNRESET;
-	return -1;
-}
-
 /* Sends parts; when the client takes nothing for a moment, what is left of them
  * is put aside, and all that follows. */
 static int
@@ -247,6 +249,10 @@ response_out(struct poold_request *req, struct iovec *iov, int count, int flags)
 	bool usable = rest_usable(req);
 	int timeout_ms = usable ? REST_PATIENCE_MS : response_timeout_ms(req);
 
+	if (req->nonblocking)
+		return out_send(req, iov, count, flags, &r->bytes) == 0 ?
+		    0 :
+		    response_broken(r);
 	if (rest_is_open(req)) {
 		if (rest_put(req, iov, count, &r->bytes) == -1)
 			return response_broken(r);
@@ -267,6 +273,10 @@ response_out_file(struct poold_request *req, int file, off_t offset, uint64_t le
 	int timeout_ms = usable ? REST_PATIENCE_MS : response_timeout_ms(req);
 	uint64_t before = r->bytes, sent;
 
+	if (req->nonblocking)
+		return out_send_file(req, file, offset, len, &r->bytes) == 0 ?
+		    0 :
+		    response_broken(r);
 	if (!rest_is_open(req)) {
 		if (io_send_file(req->fd, file, offset, len, timeout_ms, &r->bytes) == 0)
 			return 0;
@@ -389,6 +399,8 @@ poold_start_raw(struct poold_request *req, int status)
 		errno = EINVAL;
 		return -1;
 	}
+	if (request_take_head(req) == -1)
+		return response_broken(r);
 	r->state = RESPONSE_BEGUN;
 	r->status = status;
 	/* Where it ends is known to who wrote it alone. */
@@ -408,6 +420,21 @@ response_check(const struct response *r)
 	return -1;
 }
 
+/* What the two ends say to each other is their own. */
+static int
+upgraded_write(struct poold_request *req, const void *buf, size_t len)
+{
+	struct response *r = &req->response;
+	struct iovec iov;
+
+	part_set(&iov, buf, len);
+	if (len == 0)
+		return 0;
+	if (out_reserve(req, len) == -1)
+		return -1;
+	return out_send(req, &iov, 1, 0, &r->bytes) == 0 ? 0 : response_broken(r);
+}
+
 int
 poold_write(struct poold_request *req, const void *buf, size_t len)
 {
@@ -416,6 +443,8 @@ poold_write(struct poold_request *req, const void *buf, size_t len)
 	char size[DIGITS_SIZE], line[DIGITS_SIZE + 2];
 	int count = 2;
 
+	if (req->upgraded && r->state == RESPONSE_DONE)
+		return upgraded_write(req, buf, len);
 	if (response_check(r) == -1)
 		return -1;
 	if (r->sized && !r->bodyless && len > r->left) {
@@ -424,6 +453,8 @@ poold_write(struct poold_request *req, const void *buf, size_t len)
 	}
 	if (r->bodyless || len == 0)
 		return r->head_pending ? response_send(req, iov, 2, 0) : 0;
+	if (out_reserve(req, len) == -1)
+		return -1;
 	if (r->chunked) {
 		strlcpy(line, digits(len, 16, size), sizeof(line));
 		strlcat(line, "\r\n", sizeof(line));

@@ -52,7 +52,7 @@ on_signal(int sig)
 
 /* The dispositions that poold_serve changes while it runs: only those that the
  * program left at their defaults. */
-#define SIGNALS 3
+#define SIGNALS SERVE_SIGNALS
 static const int signals[SIGNALS] = { SIGTERM, SIGINT, SIGPIPE };
 
 static void
@@ -83,27 +83,32 @@ signals_restore(const struct sigaction saved[SIGNALS])
 		(void)sigaction(signals[i], &saved[i], NULL);
 }
 
+int
+serve_sockets(const struct serve *serve, struct listeners *listeners)
+{
+	int status;
+
+	notify_open();
+	if ((status = listen_inherited(listeners)) != 0 || listeners->count > 0)
+		return status;
+	if (serve->argc < 2) {
+		poold_log(NULL,
+		    "usage: %s PORT | ADDRESS:PORT | "
+		    "[ADDRESS]:PORT | unix:PATH",
+		    serve->name);
+		return EX_USAGE;
+	}
+	return listen_open(listeners, serve->argv[serve->argc - 1]);
+}
+
 static int
 serve_own(struct serve *serve)
 {
 	struct listeners listeners;
 	int status;
 
-	notify_open();
-	if ((status = listen_inherited(&listeners)) != 0)
+	if ((status = serve_sockets(serve, &listeners)) != 0)
 		return status;
-	if (listeners.count == 0) {
-		if (serve->argc < 2) {
-			poold_log(NULL,
-			    "usage: %s PORT | ADDRESS:PORT | "
-			    "[ADDRESS]:PORT | unix:PATH",
-			    serve->name);
-			return EX_USAGE;
-		}
-		status = listen_open(&listeners, serve->argv[serve->argc - 1]);
-		if (status != 0)
-			return status;
-	}
 	status = accept_serve(serve, &listeners);
 	listen_close(&listeners);
 	return status;
@@ -120,6 +125,39 @@ program_name(int argc, char **argv)
 	return slash != NULL ? slash + 1 : argv[0];
 }
 
+bool
+serve_is_leased(void)
+{
+	return getenv("POOLD_PROTOCOL") != NULL;
+}
+
+int
+serve_begin(struct serve *serve)
+{
+	serve->name = program_name(serve->argc, serve->argv);
+	log_name_set(serve->name);
+	serve->wake_fd = eventfd(stop.asked != 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (serve->wake_fd == -1) {
+		poold_log(NULL, "cannot start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	stop.fd = serve->wake_fd;
+	stop.fd_set = 1;
+	signals_take(serve->saved);
+	return 0;
+}
+
+void
+serve_end(struct serve *serve)
+{
+	if (serve->wake_fd == -1)
+		return;
+	signals_restore(serve->saved);
+	stop.fd_set = 0;
+	stop.asked = 0;
+	close(serve->wake_fd);
+}
+
 int
 poold_serve(int argc, char **argv, poold_handler handler, void *arg)
 {
@@ -127,27 +165,17 @@ poold_serve(int argc, char **argv, poold_handler handler, void *arg)
 		.argv = argv,
 		.handler = handler,
 		.arg = arg };
-	struct sigaction saved[SIGNALS];
 	int status = EX_OSERR;
 
-	serve.name = program_name(argc, argv);
-	log_name_set(serve.name);
-	serve.wake_fd = eventfd(stop.asked != 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	serve.req = request_new();
-	if (serve.wake_fd == -1 || serve.req == NULL)
+	if (serve.req == NULL) {
+		log_name_set(program_name(argc, argv));
 		poold_log(NULL, "cannot start: %s", strerror(errno));
-	else {
-		stop.fd = serve.wake_fd;
-		stop.fd_set = 1;
-		signals_take(saved);
-		status = getenv("POOLD_PROTOCOL") != NULL ? leased_serve(&serve) :
-							    serve_own(&serve);
-		signals_restore(saved);
-		stop.fd_set = 0;
-		stop.asked = 0;
+		return EX_OSERR;
 	}
-	if (serve.wake_fd != -1)
-		close(serve.wake_fd);
+	if ((status = serve_begin(&serve)) == 0)
+		status = serve_is_leased() ? leased_serve(&serve) : serve_own(&serve);
+	serve_end(&serve);
 	request_free(serve.req);
 	return status;
 }

@@ -15,6 +15,9 @@
 #include "common/control_path.h"
 #include "poolctl/command.h"
 #include "poolctl/show.h"
+#ifdef HAVE_NCURSES
+#include "poolctl/top.h"
+#endif
 
 #define EXIT_CRITICAL 2 /* of check, as monitoring plugins have it */
 #define EXIT_UNKNOWN  3
@@ -34,6 +37,7 @@ static const char help_text[] =
     "  drain service          refuse new requests; resume takes them again\n"
     "  resume service\n"
     "  slowlog [service]      the last slow requests, and what their workers did\n"
+    "  top [-d seconds]       all services, live; ? there for its keys\n"
     "  stop                   finish all requests and stop; waits\n"
     "See poolctl(1).\n";
 
@@ -218,6 +222,23 @@ run_stop(struct client *client, const struct options *options,
 	return status;
 }
 
+/* It has connections of its own, since poold may go and come back. */
+static int
+run_top(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	(void)client;
+	(void)command;
+	(void)args;
+#ifdef HAVE_NCURSES
+	return top_run(options);
+#else
+	(void)options;
+	warnx("top: this poolctl was built without ncurses");
+	return EX_UNAVAILABLE;
+#endif
+}
+
 static const struct command commands[] = {
 	{ "status", 0, 1, run_status, show_status },
 	{ "check", 0, 0, run_check, show_check },
@@ -230,6 +251,7 @@ static const struct command commands[] = {
 	{ "resume", 1, 1, run_service, NULL },
 	{ "slowlog", 0, 1, run_some, show_slow },
 	{ "stop", 0, 0, run_stop, NULL },
+	{ "top", 0, 0, run_top, NULL },
 };
 
 static const struct command *
@@ -250,6 +272,16 @@ usage(void)
 	return EX_USAGE;
 }
 
+/* Seconds, a tenth at least. */
+static bool
+is_delay(const char *text, double *delay)
+{
+	char *end;
+
+	*delay = strtod(text, &end);
+	return end != text && *end == '\0' && *delay >= 0.1 && *delay <= 3600;
+}
+
 /*
  * Options may stand before and behind the command.  Leaves the other words in
  * words, NULL behind them.  Returns their number; -1: *status is the exit
@@ -268,6 +300,9 @@ parse(int argc, char **argv, struct options *options, char **words, int *status)
 			options->follow = true;
 		else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
 			options->path = argv[++i];
+		else if (strcmp(argv[i], "-d") == 0 && i + 1 < argc &&
+		    is_delay(argv[i + 1], &options->delay))
+			i++;
 		else if (strcmp(argv[i], "-V") == 0) {
 			printf("poolctl %s\n", PACKAGE_VERSION);
 			return -1;
@@ -299,8 +334,11 @@ static int
 run(const struct command *command, const struct options *options, char **args)
 {
 	struct client client;
-	int status = client_open(&client, options->path);
+	int status;
 
+	if (command->run == run_top)
+		return run_top(NULL, options, command, args);
+	status = client_open(&client, options->path);
 	if (status == 0)
 		status = command->run(&client, options, command, args);
 	else if (command->run == run_check)
@@ -330,7 +368,9 @@ main(int argc, char **argv)
 		status = usage();
 	} else if (command != NULL &&
 	    (count - 1 < command->min || count - 1 > command->max ||
-		(options.follow && command->run != run_events)))
+		(options.follow && command->run != run_events) ||
+		(options.delay > 0 && command->run != run_top) ||
+		(options.json && command->run == run_top)))
 		status = usage();
 	else if (command != NULL && options.path == NULL) {
 		warnx("there is no run-time folder: name the socket with -s");

@@ -80,7 +80,7 @@ body_await(struct connection *connection)
 		submit(connection);
 		return;
 	}
-	connection->state = CONNECTION_BODY;
+	connection_enter(connection, CONNECTION_BODY);
 	connection_set_deadline(connection, deadline_ns(request));
 	/* the kernel grants what the receive buffer can hold; woken with less
 	 * than all, the worker reads the rest as it comes */
@@ -89,10 +89,12 @@ body_await(struct connection *connection)
 }
 
 static void
-refuse(struct connection *connection, unsigned status, const char *detail)
+refuse(struct connection *connection, enum stats_refusal why, const char *detail)
 {
 	struct request *request = connection->request;
+	unsigned status = stats_refusal_status(why);
 
+	meter_refused(request->service, why);
 	access_log_request(connection->router, request, status, 0, 0,
 	    connection->router->loop.now_ns);
 	connection_refuse(connection, status, detail);
@@ -109,7 +111,7 @@ body_arrived(struct connection *connection, uint32_t events)
 		connection_close(connection);
 	} else if ((events & EPOLLRDHUP) &&
 	    unread_bytes(connection) < wanted_bytes(request)) {
-		refuse(connection, 400, "the request ends in its body");
+		refuse(connection, STATS_BODY_CUT, "the request ends in its body");
 	} else {
 		submit(connection);
 	}
@@ -118,5 +120,5 @@ body_arrived(struct connection *connection, uint32_t events)
 void
 body_timed_out(struct connection *connection)
 {
-	refuse(connection, 408, "the body took too long");
+	refuse(connection, STATS_BODY_LATE, "the body took too long");
 }

@@ -38,14 +38,41 @@ connection_set_deadline(struct connection *connection, uint64_t deadline_ns)
 		loop_timer_set(&connection->router->loop, timer, deadline_ns);
 }
 
+/* What a connection counts as. */
+static enum stats_connections
+counted_as(const struct connection *connection)
+{
+	static const enum stats_connections names[] = {
+		[CONNECTION_READING] = STATS_CONN_READING,
+		[CONNECTION_BODY] = STATS_CONN_BODY,
+		[CONNECTION_WAITING] = STATS_CONN_QUEUED,
+		[CONNECTION_LEASED] = STATS_CONN_LEASED,
+		[CONNECTION_SENDING] = STATS_CONN_SENDING,
+		[CONNECTION_LINGER] = STATS_CONN_CLOSING,
+	};
+
+	return connection->is_idle ? STATS_CONN_IDLE : names[connection->state];
+}
+
+void
+connection_enter(struct connection *connection, enum connection_state state)
+{
+	enum stats_connections was = counted_as(connection);
+
+	connection->state = (uint8_t)state;
+	meter_moved(&connection->router->meter, was, counted_as(connection));
+}
+
 static void
 set_idle(struct connection *connection, bool idle)
 {
 	struct connections *list = &connection->router->idle;
+	enum stats_connections was = counted_as(connection);
 
 	if (connection->is_idle == idle)
 		return;
 	connection->is_idle = idle;
+	meter_moved(&connection->router->meter, was, counted_as(connection));
 	if (idle)
 		TAILQ_INSERT_TAIL(list, connection, idle_entry);
 	else
@@ -88,6 +115,7 @@ connection_close(struct connection *connection)
 	undo_linger(connection);
 	close(connection->io.fd);
 	set_idle(connection, false);
+	meter_moved(&router->meter, counted_as(connection), STATS_CONNS);
 	rest_end(&connection->rest);
 	address_leave(&router->addresses, connection->address);
 	TAILQ_REMOVE(&router->connections, connection, entry);
@@ -151,7 +179,7 @@ discard(struct connection *connection)
 static void
 linger(struct connection *connection, uint64_t timeout_ns)
 {
-	connection->state = CONNECTION_LINGER;
+	connection_enter(connection, CONNECTION_LINGER);
 	connection->request = NULL;
 	if (connection->lowat_set)
 		connection_set_lowat(connection, 1);
@@ -165,7 +193,7 @@ linger(struct connection *connection, uint64_t timeout_ns)
 static void
 read_next(struct connection *connection)
 {
-	connection->state = CONNECTION_READING;
+	connection_enter(connection, CONNECTION_READING);
 	connection->request = NULL;
 	connection->peeked = 0;
 	connection->peeks = 0;
@@ -275,7 +303,7 @@ void
 connection_send_rest(struct connection *connection, struct rest_file *file, uint64_t off,
     uint64_t len, bool keep, uint64_t client_timeout_ns)
 {
-	connection->state = CONNECTION_SENDING;
+	connection_enter(connection, CONNECTION_SENDING);
 	connection->request = NULL;
 	connection->rest_keep = keep;
 	connection->client_timeout_ns = client_timeout_ns;
@@ -338,6 +366,7 @@ queue_timed_out(struct connection *connection)
 		return;
 	}
 	service_withdraw(request->service, request);
+	meter_refused(request->service, STATS_QUEUE_TIMEOUT);
 	access_log_request(connection->router, request, 503, 0, 0,
 	    connection->router->loop.now_ns);
 	connection_refuse(connection, 503, "no worker became free in time");
@@ -418,6 +447,7 @@ connection_init(struct connection *connection, struct router *router,
 	connection->timer.owner = connection;
 	TAILQ_INSERT_TAIL(&router->connections, connection, entry);
 	router->connection_count++;
+	meter_moved(&router->meter, STATS_CONNS, counted_as(connection));
 }
 
 struct connection *
@@ -446,6 +476,7 @@ connection_new(struct router *router, struct listener *listener, int fd,
 	connection_init(connection, router, listener, fd);
 	read_local_address(connection);
 	router->stats.accepted++;
+	stats_add(&listener->place->accepted, 1);
 	set_idle(connection, true);
 	connection_set_deadline(connection,
 	    router->loop.now_ns + listener->settings.keepalive_timeout_ns);
@@ -465,7 +496,7 @@ connection_wait(struct connection *connection, struct request *request,
 	uint64_t watch_ns;
 
 	connection->request = request;
-	connection->state = CONNECTION_WAITING;
+	connection_enter(connection, CONNECTION_WAITING);
 	connection->wait_until_ns = deadline_ns;
 	/* most waits are over before it is worth a system call to watch */
 	watch_ns = connection->router->loop.now_ns + WATCH_AFTER_NS;
@@ -484,7 +515,7 @@ connection_change_hands(struct connection *connection, uint32_t generation)
 void
 connection_leased(struct connection *connection)
 {
-	connection->state = CONNECTION_LEASED;
+	connection_enter(connection, CONNECTION_LEASED);
 	connection->was_leased = true;
 	watch_begin(connection);
 }

@@ -122,6 +122,9 @@ void connection_drain(struct connection *connection);
  * false when none is idle. */
 bool connection_evict(struct router *router);
 
+/* Goes to another state. */
+void connection_enter(struct connection *connection, enum connection_state state);
+
 /* For connection_take.c: what all have in common, and the events that a
  * connection waits for. */
 void connection_init(struct connection *connection, struct router *router,

@@ -92,6 +92,17 @@ generation_any_worker_is(struct generation *generation, uint32_t state)
 
 /* --- leases under way -------------------------------------------------- */
 
+static void
+count_lease(struct generation *generation, int more)
+{
+	struct service *service = generation->service;
+
+	generation->lease_count += (uint32_t)more;
+	service->in_flight += (uint32_t)more;
+	if (generation->router->meter.active)
+		stats_set(&service->place->in_flight, service->in_flight);
+}
+
 static uint32_t
 take_slot(struct generation *generation)
 {
@@ -104,7 +115,7 @@ generation_add_lease(struct generation *generation, struct request *request)
 	request->generation = generation;
 	generation->by_slot[request->msg.slot] = request;
 	TAILQ_INSERT_TAIL(&generation->leases, request, entry);
-	generation->lease_count++;
+	count_lease(generation, 1);
 }
 
 /* The lease is over; the request still knows its generation. */
@@ -114,7 +125,7 @@ remove_lease(struct generation *generation, struct request *request)
 	uint32_t slot = request->msg.slot;
 
 	TAILQ_REMOVE(&generation->leases, request, entry);
-	generation->lease_count--;
+	count_lease(generation, -1);
 	generation->by_slot[slot] = NULL;
 	atomic_store_explicit(&lease_slot_at(&generation->board, slot)->state,
 	    LEASE_SLOT_FREE, memory_order_release);
@@ -542,6 +553,7 @@ generation_new(struct router *router, const struct role_generation *role, const 
 	close(fds[2]);
 	generation->service = service_get(router, role->service);
 	generation->settings = role->settings;
+	meter_place_service(generation->service, role->stats_index, role->stats_serial);
 	alloc_tables(generation);
 	setsockopt(generation->done.fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	TAILQ_INSERT_TAIL(&router->generations, generation, entry);

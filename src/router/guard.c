@@ -101,6 +101,7 @@ follow(struct service *service, enum breaker_state was, enum role_breaker_why wh
 	if (shown(state) != ROLE_BREAKER_OPEN)
 		return;
 	service->router->stats.breaker_opened++;
+	stats_add(&service->place->breaker_opened, 1);
 	/* whatever has waited would be tried on a service that is broken */
 	service_shed(service);
 }

@@ -28,14 +28,15 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 {
 	struct router *router = connection->router;
 
+	meter_unrouted(router, status);
 	access_log_refusal(router, connection, status, router->buf, connection->peeked);
 	connection_answer(connection,
 	    (struct reply){ .status = status, .detail = detail }, 0);
 }
 
-/* Refuses a request whose head was read: the connection may go on. */
+/* Answers a request whose head was read: the connection may go on. */
 static void
-refuse_request(struct connection *connection, unsigned status, const char *detail)
+answer_request(struct connection *connection, unsigned status, const char *detail)
 {
 	struct router *router = connection->router;
 	const struct http_head *head = &router->head;
@@ -48,6 +49,22 @@ refuse_request(struct connection *connection, unsigned status, const char *detai
 		.is_head = head->method_id == HTTP_HEAD,
 		.http10 = head->minor == 0 },
 	    keep);
+}
+
+/* Refuses a request that no service is there for, and one of a service. */
+static void
+refuse_unrouted(struct connection *connection, unsigned status, const char *detail)
+{
+	meter_unrouted(connection->router, status);
+	answer_request(connection, status, detail);
+}
+
+static void
+refuse_routed(struct connection *connection, struct service *service,
+    enum stats_refusal why, const char *detail)
+{
+	meter_refused(service, why);
+	answer_request(connection, stats_refusal_status(why), detail);
 }
 
 static bool
@@ -66,13 +83,13 @@ submit(struct connection *connection, const struct route *route, const char *pat
 
 	if (router->head.body_len != HTTP_BODY_CHUNKED &&
 	    router->head.body_len > service->settings.max_body) {
-		refuse_request(connection, 413,
+		refuse_routed(connection, service, STATS_BODY_LARGE,
 		    "the body is larger than the service takes");
 		return;
 	}
 	request = request_new(&router->head, router->buf, path, path_len);
 	if (request == NULL) {
-		refuse_request(connection, 503, "no memory");
+		refuse_routed(connection, service, STATS_NO_MEMORY, "no memory");
 		return;
 	}
 	request->connection = connection;
@@ -107,7 +124,7 @@ handle_request(struct connection *connection)
 	uint16_t port;
 
 	if (head->asterisk) {
-		refuse_request(connection, 204, NULL);
+		refuse_unrouted(connection, 204, NULL);
 		return;
 	}
 	why = http_path_canonical(router->buf + head->path.off, head->path.len, path,
@@ -120,7 +137,7 @@ handle_request(struct connection *connection)
 	route = route_find(&router->routes, connection->listener->id, host, host_len,
 	    path, path_len);
 	if (route == NULL)
-		refuse_request(connection, 404, "no service has this path");
+		refuse_unrouted(connection, 404, "no service has this path");
 	else
 		submit(connection, route_choose(route, is_available), path, path_len);
 }

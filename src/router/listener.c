@@ -193,6 +193,7 @@ listener_add_closed(struct router *router, const struct listener *saved)
 	memcpy(listener->name, saved->name, sizeof(listener->name));
 	listener->io.fd = -1;
 	listener->closed = true;
+	listener->place = &router->meter.no_listener;
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
 }
 
@@ -216,6 +217,7 @@ listener_add(struct router *router, const struct role_listener *role, int fd)
 	listener->is_unix = role->is_unix != 0;
 	listener->settings = role->settings;
 	strlcpy(listener->name, role->name, sizeof(listener->name));
+	meter_place_listener(listener, role->stats_index);
 	listener->io = (struct loop_io){ .fd = fd, .fn = on_event, .owner = listener };
 	listener->pause_timer.fn = on_pause_over;
 	listener->pause_timer.owner = listener;

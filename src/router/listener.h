@@ -21,6 +21,7 @@ struct listener {
 	struct listener_settings settings;
 	struct loop_io io;
 	struct loop_timer pause_timer; /* no descriptors: try again later */
+	struct stats_listener *place;  /* where it is counted */
 	bool closed;		       /* stays while connections refer to it */
 };
 

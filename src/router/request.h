@@ -14,7 +14,7 @@
 #include "common/http.h"
 #include "common/lease.h"
 #include "common/phases.h"
-#include "router/tcp.h"
+#include "common/tcp.h"
 
 struct connection;
 struct generation;

@@ -22,6 +22,7 @@
 #include "router/main.h"
 #include "router/request.h"
 #include "router/service.h"
+#include "router/settle.h"
 #include "router/takeover.h"
 
 #define TITLE_INTERVAL_NS (250 * MS_NS)
@@ -48,25 +49,13 @@ router_title_touch(struct router *router)
 		    router->loop.now_ns + TITLE_INTERVAL_NS);
 }
 
-/* Once for all lines that were lost in a turn. */
-static void
-tell_dropped(struct router *router)
-{
-	struct role_dropped role = { .type = ROLE_DROPPED,
-		.lines = router->access_log.dropped + log_dropped() };
-
-	if (role.lines == router->told_dropped)
-		return;
-	router->told_dropped = role.lines;
-	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
-}
-
 static void
 flush_logs(void *owner)
 {
 	struct router *router = owner;
 	bool left = false;
 
+	meter_publish(router);
 	if (router->access_log.len > 0)
 		left = sink_flush(&router->access_log);
 	if (log_flush())
@@ -76,11 +65,10 @@ flush_logs(void *owner)
 		    util_now_ns() + FLUSH_INTERVAL_NS);
 }
 
-/* The wait that follows flushes. */
 static void
 on_flush_timer(void *owner)
 {
-	tell_dropped(owner);
+	(void)owner; /* the wait that follows flushes */
 }
 
 /* --- draining ---------------------------------------------------------- */
@@ -219,15 +207,20 @@ drain_service(struct router *router, const struct role_drained *role, size_t len
 }
 
 static void
-answer(struct router *router, uint32_t id)
+answer(struct router *router, const struct role_ask *ask, size_t len)
 {
 	struct role_answer role = { .type = ROLE_ANSWER,
-		.id = id,
+		.id = ask->id,
 		.connections = router->connection_count };
 	const struct service *service;
 
-	TAILQ_FOREACH (service, &router->services, entry)
+	if (len != sizeof(*ask))
+		return;
+	TAILQ_FOREACH (service, &router->services, entry) {
 		service_tell_queued(service);
+		if (strncmp(service->name, ask->service, sizeof(ask->service)) == 0)
+			settle_tell_requests(service, ask->id);
+	}
 	channel_send(&router->supervisor, &role, sizeof(role), NULL, 0);
 }
 
@@ -261,9 +254,6 @@ handle_id(struct router *router, const struct role_id *role)
 		break;
 	case ROLE_DRAIN:
 		drain(router);
-		break;
-	case ROLE_ASK:
-		answer(router, role->id);
 		break;
 	case ROLE_RETIRE:
 		if ((generation = generation_find(router, role->id)) != NULL)
@@ -299,6 +289,10 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_START:
 		start(router, buf, fds, fd_count);
 		break;
+	case ROLE_STATS:
+		if (fd_count == 1)
+			meter_open(router, fds[0]);
+		break;
 	case ROLE_LISTENER:
 		if (fd_count == 1)
 			listener_add(router, buf, fds[0]);
@@ -319,6 +313,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	case ROLE_LEAVING:
 	case ROLE_GONE:
 		handle_worker(router, buf, fd_count == 1 ? fds[0] : -1);
+		break;
+	case ROLE_ASK:
+		answer(router, buf, len);
 		break;
 	case ROLE_TROUBLE:
 		worker_trouble(router, buf);
@@ -456,6 +453,7 @@ void
 router_log_end(struct router *router)
 {
 	log_stats(router);
+	meter_publish(router);
 	sink_flush(&router->access_log);
 	log_flush();
 }
@@ -477,6 +475,7 @@ router_free(struct router *router)
 	generations_free(router);
 	services_free(router);
 	listeners_free(router);
+	meter_close(router);
 	route_clear(&router->routes);
 	route_clear(&router->staged);
 	channel_close(&router->supervisor);

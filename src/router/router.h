@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "common/sink.h"
 #include "router/address.h"
+#include "router/meter.h"
 #include "router/route.h"
 
 struct connection;
@@ -82,11 +83,11 @@ struct router {
 	struct handover *handover; /* of ours, about to begin, or NULL */
 	int status;		   /* to exit with */
 	struct sink access_log;
-	uint64_t told_dropped; /* lines of logs */
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;
 	struct router_stats stats;
+	struct meter meter;
 	struct http_head head;		 /* of the request in work */
 	char buf[LEASE_HEAD_MAX + 4096]; /* what was peeked of it */
 };

@@ -75,6 +75,7 @@ service_get(struct router *router, const char *name)
 			return service;
 	service = util_alloc(sizeof(*service));
 	service->router = router;
+	service->place = &router->meter.no_service;
 	strlcpy(service->name, name, sizeof(service->name));
 	service->load_timer.fn = on_load_timer;
 	service->load_timer.owner = service;
@@ -118,14 +119,22 @@ service_is_available(const struct service *service)
 }
 
 static void
+count_queued(struct service *service, int more)
+{
+	service->queued += (uint32_t)more;
+	service->router->queued += (uint32_t)more;
+	if (service->router->meter.active)
+		stats_set(&service->place->queued, service->queued);
+}
+
+static void
 enqueue(struct service *service, struct request *request, bool first)
 {
 	if (first)
 		TAILQ_INSERT_HEAD(&service->fifo, request, entry);
 	else
 		TAILQ_INSERT_TAIL(&service->fifo, request, entry);
-	service->queued++;
-	service->router->queued++;
+	count_queued(service, 1);
 	if (request->wait_until_ns == 0)
 		request->wait_until_ns = service->router->loop.now_ns +
 		    service->settings.queue_timeout_ns;
@@ -138,16 +147,14 @@ void
 service_take(struct service *service, struct request *request)
 {
 	TAILQ_INSERT_TAIL(&service->fifo, request, entry);
-	service->queued++;
-	service->router->queued++;
+	count_queued(service, 1);
 }
 
 static void
 dequeue(struct service *service, struct request *request)
 {
 	TAILQ_REMOVE(&service->fifo, request, entry);
-	service->queued--;
-	service->router->queued--;
+	count_queued(service, -1);
 	router_title_touch(service->router);
 }
 
@@ -168,11 +175,13 @@ service_withdraw(struct service *service, struct request *request)
 }
 
 static void
-refuse(struct request *request, unsigned status, const char *detail, pid_t pid)
+refuse(struct request *request, enum stats_refusal why, const char *detail)
 {
 	struct connection *connection = request->connection;
+	unsigned status = stats_refusal_status(why);
 
-	access_log_request(connection->router, request, status, 0, pid, util_now_ns());
+	meter_refused(request->service, why);
+	access_log_request(connection->router, request, status, 0, 0, util_now_ns());
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }
@@ -259,7 +268,7 @@ service_submit(struct service *service, struct request *request)
 	request->msg.queued_ns = service->router->loop.now_ns;
 	if (service->drained) {
 		request->retry_after_s = DRAINED_S;
-		refuse(request, 503, "the service is drained", 0);
+		refuse(request, STATS_DRAINED, "the service is drained");
 		return;
 	}
 	if (!guard_admit(request)) {
@@ -269,7 +278,7 @@ service_submit(struct service *service, struct request *request)
 	if (service->queued == 0 && try_lease(service, request) != NO_ROOM)
 		return;
 	if (service->queued >= service->settings.queue_limit)
-		refuse(request, 503, "the queue of the service is full", 0);
+		refuse(request, STATS_QUEUE_FULL, "the queue of the service is full");
 	else
 		enqueue(service, request, false);
 }
@@ -335,7 +344,7 @@ service_give_up(struct service *service)
 
 	while ((request = TAILQ_FIRST(&service->fifo)) != NULL) {
 		dequeue(service, request);
-		refuse(request, 503, "the service was removed", 0);
+		refuse(request, STATS_REMOVED, "the service was removed");
 	}
 }
 
@@ -347,7 +356,8 @@ service_turn_away(struct request *request)
 	service->router->stats.breaker_refused++;
 	request->retry_after_s = breaker_retry_after_s(&service->breaker,
 	    service->router->loop.now_ns);
-	refuse(request, 503, "the service fails; its circuit breaker is open", 0);
+	refuse(request, STATS_BREAKER_OPEN,
+	    "the service fails; its circuit breaker is open");
 }
 
 void
@@ -373,7 +383,7 @@ refused_by_worker(struct request *request)
 {
 	request->wait_until_ns = 0;
 	if (++request->refusals >= REFUSALS_MAX)
-		refuse(request, 503, "no worker could take the request", 0);
+		refuse(request, STATS_NOT_TAKEN, "no worker could take the request");
 	else
 		service_put_back(request->service, request);
 }
@@ -414,6 +424,7 @@ service_done(struct request *request, const struct lease_done *done, pid_t sende
 	}
 	access_log_request(connection->router, request, done->status, done->bytes, sender,
 	    generation_taken_ns(request));
+	meter_answered(request, done);
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
@@ -434,6 +445,7 @@ service_detached(struct request *request, const struct lease_done *done, pid_t s
 
 	access_log_request(connection->router, request, done->status, done->bytes, sender,
 	    generation_taken_ns(request));
+	meter_answered(request, done);
 	guard_end_status(request, done->status);
 	connection->router->detached++;
 	request->detached = true;
@@ -519,6 +531,9 @@ service_lost(struct request *request, bool taken, bool timed_out)
 	struct lease_done done = { .type = LEASE_DONE, .flags = LEASE_DONE_CLOSE };
 	enum fate fate = taken ? fate_of(request, &done) : FATE_AGAIN;
 
+	/* of several requests that the worker had, the others are not to blame */
+	if (request->service->settings.concurrency > 1 && request->reported_ns == 0)
+		timed_out = false;
 	if (timed_out && fate != FATE_CUT && fate != FATE_WHOLE)
 		fate = FATE_ERROR;
 	if (taken && request->retries > 0 && (fate == FATE_AGAIN || fate == FATE_REPLAY))
@@ -528,18 +543,20 @@ service_lost(struct request *request, bool taken, bool timed_out)
 	switch (fate) {
 	case FATE_AGAIN:
 		stats->retried++;
+		stats_add(&request->service->place->retried, 1);
 		service_put_back(request->service, request);
 		break;
 	case FATE_REPLAY:
 		stats->replayed++;
+		stats_add(&request->service->place->replayed, 1);
 		request->msg.flags |= LEASE_REPLAY;
 		service_put_back(request->service, request);
 		break;
 	case FATE_ERROR:
 		stats->lost_502++;
 		guard_end(request, BREAKER_FAILED);
-		refuse(request, timed_out ? 504 : 502,
-		    timed_out ? "the worker took too long" : "the worker died", 0);
+		refuse(request, timed_out ? STATS_WORKER_LATE : STATS_WORKER_DIED,
+		    timed_out ? "the worker took too long" : "the worker died");
 		break;
 	case FATE_WHOLE:
 		stats->lost_whole++;
@@ -548,6 +565,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		break;
 	case FATE_CUT:
 		stats->lost_cut++;
+		stats_add(&request->service->place->cut, 1);
 		guard_end(request, BREAKER_FAILED);
 		access_log_request(request->service->router, request, 502, 0, 0,
 		    generation_taken_ns(request));

@@ -33,8 +33,10 @@ struct service {
 	uint32_t load_told;		  /* its length when it was told last */
 	struct breaker breaker;		  /* see guard.h */
 	struct loop_timer breaker_timer;
-	bool routed;  /* some route leads here */
-	bool drained; /* new requests are refused */
+	struct stats_service *place; /* where it is counted */
+	uint32_t in_flight;	     /* leases, of all generations */
+	bool routed;		     /* some route leads here */
+	bool drained;		     /* new requests are refused */
 };
 
 /* The service of this name, made if there is none. */

@@ -12,6 +12,8 @@
 #include "router/router.h"
 #include "router/service.h"
 
+#define TELL_MAX 256 /* requests of a service in an answer */
+
 /* Lost wake-ups: a wake-up given to a worker that died or was stopped before
  * it received is not passed on by the kernel. */
 static void
@@ -153,6 +155,55 @@ settle_report_slow(const struct request *request)
 		return false;
 	report(request, owner, ROLE_SLOW);
 	return true;
+}
+
+static void
+tell_request(const struct request *request, uint32_t worker, uint32_t query)
+{
+	struct generation *generation = request->generation;
+	const struct lease_msg *msg = &request->msg;
+	const char *head = request_head(request);
+	char buf[sizeof(struct role_request) + ROLE_REQUEST_MAX];
+	struct role_request role = { .type = ROLE_REQUEST,
+		.query = query,
+		.generation = generation->id,
+		.worker = worker,
+		.pid = generation->workers[worker].pid,
+		.serial = msg->serial };
+	/* what stands in the query may be a secret */
+	size_t from = msg->method.off,
+	       len = msg->query.len > 0 ?
+	    (size_t)msg->query.off - 1 - from :
+	    (size_t)msg->target.off + msg->target.len - from;
+
+	role.line_len = (uint32_t)(len < ROLE_REQUEST_MAX ? len : ROLE_REQUEST_MAX);
+	memcpy(role.request_id, msg->request_id, sizeof(role.request_id));
+	memcpy(buf, &role, sizeof(role));
+	memcpy(buf + sizeof(role), head + from, role.line_len);
+	channel_send(&generation->router->supervisor, buf, sizeof(role) + role.line_len,
+	    NULL, 0);
+}
+
+void
+settle_tell_requests(const struct service *service, uint32_t query)
+{
+	struct generation *generation;
+	const struct request *request;
+	unsigned told = 0;
+	uint32_t owner;
+
+	TAILQ_FOREACH (generation, &service->router->generations, entry) {
+		if (generation->service != service)
+			continue;
+		TAILQ_FOREACH (request, &generation->leases, entry) {
+			owner = generation_owner_of(generation, request);
+			if (owner >= generation->worker_count ||
+			    generation->workers[owner].pid == 0 ||
+			    request->tail_len == 0 || told++ >= TELL_MAX)
+				continue;
+			tell_request(request, owner, query);
+		}
+	}
 }
 
 static bool

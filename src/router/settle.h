@@ -13,6 +13,7 @@
 
 struct generation;
 struct request;
+struct service;
 
 /* A lease that nobody has claimed for so long, while a worker says that it is
  * idle, is told of again (KICK). */
@@ -29,5 +30,9 @@ void settle_report_stuck(const struct request *request);
 /* A worker is past slow_threshold with this lease: tells the supervisor.
  * Returns false when no worker is known to have it. */
 bool settle_report_slow(const struct request *request);
+
+/* Tells the supervisor what the workers of a service do, for an answer: as many
+ * as are worth it. */
+void settle_tell_requests(const struct service *service, uint32_t query);
 
 #endif

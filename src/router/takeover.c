@@ -383,6 +383,7 @@ activate(struct router *router)
 	struct service *service;
 
 	router->taking = false;
+	meter_begin(router);
 	TAILQ_FOREACH (generation, &router->generations, entry)
 		generation_activate(generation);
 	TAILQ_FOREACH_SAFE (connection, &router->connections, entry, next)

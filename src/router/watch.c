@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "common/tcp.h"
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/generation.h"
@@ -12,7 +13,6 @@
 #include "router/router.h"
 #include "router/service.h"
 #include "router/settle.h"
-#include "router/tcp.h"
 
 /* A worker that was reported is looked at again after so long, should it have
  * survived (it had just finished, say). */

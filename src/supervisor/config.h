@@ -69,6 +69,7 @@ enum config_health {
 	CONFIG_HEALTH_WATCHDOG,
 };
 enum config_readers { CONFIG_READERS_GROUP, CONFIG_READERS_ALL };
+enum config_right { CONFIG_RIGHT_OFF, CONFIG_RIGHT_READ, CONFIG_RIGHT_CHANGE };
 enum config_balance { CONFIG_BALANCE_ROUND_ROBIN, CONFIG_BALANCE_HOT };
 
 struct config_listen {
@@ -199,9 +200,11 @@ struct config_service {
 	enum config_health health_type;
 	int64_t health_interval_ms;
 	int64_t health_timeout_ms;
-	int64_t health_failures;  /* in a row */
-	int64_t health_successes; /* in a row */
-	int64_t outlier_failures; /* in a row; 0: not looked at */
+	int64_t health_failures;   /* in a row */
+	int64_t health_successes;  /* in a row */
+	int64_t outlier_failures;  /* in a row; 0: not looked at */
+	enum config_right control; /* what its workers may ask of the supervisor */
+	bool required;		   /* the machine is not ready without it */
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;

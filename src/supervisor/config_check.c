@@ -335,10 +335,10 @@ inherit_check(struct config_service *service, struct config_errors *errors)
 		config_strings_add(&service->inherit_as, CONFIG_INHERIT_SYSTEMD,
 		    &service->origin);
 	TAILQ_FOREACH (word, &service->listen, entry)
-		if (++count == SPAWN_FDS_MAX + 1)
+		if (++count == SPAWN_SOCKETS_MAX + 1)
 			config_error_add(errors, &word->origin,
 			    "[service %s] inherits more than %d sockets", service->name,
-			    SPAWN_FDS_MAX);
+			    SPAWN_SOCKETS_MAX);
 	TAILQ_FOREACH (word, &service->inherit_as, entry) {
 		if (config_value_enum(word->value, config_inherit_words, &index, why))
 			continue;

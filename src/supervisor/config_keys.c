@@ -40,6 +40,12 @@ static const char *const readers_words[] = {
 	[CONFIG_READERS_ALL] = "all",
 	NULL,
 };
+static const char *const right_words[] = {
+	[CONFIG_RIGHT_OFF] = "off",
+	[CONFIG_RIGHT_READ] = "read",
+	[CONFIG_RIGHT_CHANGE] = "change",
+	NULL,
+};
 static const char *const app_words[] = {
 	[CONFIG_APP_PATH] = "path",
 	[CONFIG_APP_MODULE] = "module",
@@ -359,12 +365,21 @@ const struct config_key config_keys[] = {
 	{ .name = "outlier_failures", SERVICE(outlier_failures),
 	  .type = CONFIG_INT, .def = "0", .min = 0, .max = 1000000,
 	  .help = "5xx in a row after which a worker is recycled; 0: any" },
+	{ .name = "control", SERVICE(control), .type = CONFIG_ENUM,
+	  .def = "off", .choices = right_words,
+	  .help = "whether its workers may see, or change, how poold runs" },
+	{ .name = "required", SERVICE(required), .type = CONFIG_BOOL,
+	  .def = "no", .flags = CONFIG_KEY_LIVE,
+	  .help = "while it is down, poold as a whole is not ready" },
 	{ .name = "description", SERVICE(description), .type = CONFIG_TEXT,
-	  .def = "", .flags = CONFIG_KEY_EMPTY, .help = "what it is, for people" },
+	  .def = "", .flags = CONFIG_KEY_EMPTY | CONFIG_KEY_LIVE,
+	  .help = "what it is, for people" },
 	{ .name = "example", SERVICE(examples), .type = CONFIG_TEXTS,
-	  .flags = CONFIG_KEY_REPEAT, .help = "a request to try" },
+	  .flags = CONFIG_KEY_REPEAT | CONFIG_KEY_LIVE,
+	  .help = "a request to try" },
 	{ .name = "tags", SERVICE(tags), .type = CONFIG_NAMES,
-	  .flags = CONFIG_KEY_REPEAT, .help = "words to select it by" },
+	  .flags = CONFIG_KEY_REPEAT | CONFIG_KEY_LIVE,
+	  .help = "words to select it by" },
 
 	{ .name = "command", LANGUAGE(command), .type = CONFIG_COMMAND,
 	  .flags = CONFIG_KEY_REQUIRED,

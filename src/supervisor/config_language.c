@@ -14,7 +14,7 @@
 #include "supervisor/config_value.h"
 
 /* What comes with poold.  A section of the same name takes its place. */
-#define OPTIONS_MAX 8
+#define OPTIONS_MAX 12
 static const struct {
 	const char *name, *command;
 	enum config_app app;
@@ -22,6 +22,12 @@ static const struct {
 } shipped[] = {
 	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
 	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
+	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH,
+	    { "argument texts", "document_root path", NULL } },
+	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH,
+	    { "root path", "index texts", "front_controller text", "extension texts",
+		"only_scripts bool", "follow_links bool", "interpreter text",
+		"php_ini path", "php_option texts", NULL } },
 	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },

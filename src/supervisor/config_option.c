@@ -12,9 +12,10 @@
 #define NAME_MAX_LEN 40
 #define NAMES_MAX    64 /* options that a misspelt one is compared with */
 
-enum option_type { OPTION_TEXT, OPTION_PATH, OPTION_PATHS, OPTION_BOOL };
+enum option_type { OPTION_TEXT, OPTION_TEXTS, OPTION_PATH, OPTION_PATHS, OPTION_BOOL };
 static const char *const type_words[] = {
 	[OPTION_TEXT] = "text",
+	[OPTION_TEXTS] = "texts",
 	[OPTION_PATH] = "path",
 	[OPTION_PATHS] = "paths",
 	[OPTION_BOOL] = "bool",
@@ -239,7 +240,7 @@ option_value_set(struct config_env *kept, const struct option *option,
 		}
 		free(kept->value);
 		kept->value = value;
-	} else if (option->type != OPTION_TEXT) {
+	} else if (option->type == OPTION_PATH || option->type == OPTION_PATHS) {
 		value = config_path_beside(kept->origin.file, kept->value);
 		free(kept->value);
 		kept->value = value;
@@ -257,7 +258,7 @@ config_service_options_check(const struct config *config,
 	TAILQ_FOREACH (kept, &service->options, entry) {
 		if (!option_find(language, kept->name, &option))
 			option_unknown(config, language, service, kept, errors);
-		else if (option.type == OPTION_PATHS ||
+		else if (option.type == OPTION_PATHS || option.type == OPTION_TEXTS ||
 		    !option_is_repeated(service, kept, errors))
 			option_value_set(kept, &option, errors);
 	}

@@ -375,21 +375,25 @@ control_stopping(struct supervisor *supervisor)
 /* --- asking the router ------------------------------------------------- */
 
 void
-control_ask(struct control *control)
+control_ask(struct control *control, const struct service *service)
 {
 	struct supervisor *supervisor = control->supervisor;
-	struct role_id role = { .type = ROLE_ASK };
+	struct role_ask role = { .type = ROLE_ASK };
 
-	if (loop_timer_is_set(&control->query_timer))
-		return; /* under way already */
+	/* under way already; but if it is about more, the next answer is for all */
+	if (loop_timer_is_set(&control->query_timer) && service == NULL)
+		return;
+	if (service != NULL)
+		strlcpy(role.service, service->name, sizeof(role.service));
 	role.id = ++control->query;
 	control->answered = false;
 	if (supervisor->link.pid == 0) {
 		control_client_answered(control);
 		return;
 	}
-	loop_timer_set(&supervisor->loop, &control->query_timer,
-	    util_now_ns() + ANSWER_NS);
+	if (!loop_timer_is_set(&control->query_timer))
+		loop_timer_set(&supervisor->loop, &control->query_timer,
+		    util_now_ns() + ANSWER_NS);
 	channel_send(&supervisor->link.channel, &role, sizeof(role), NULL, 0);
 }
 

@@ -17,6 +17,7 @@
 struct config;
 struct control_client;
 struct json_t;
+struct service;
 struct supervisor;
 TAILQ_HEAD(control_clients, control_client);
 
@@ -38,6 +39,7 @@ struct control {
 	struct control_clients clients;
 	unsigned client_count;
 	uint64_t free_ns;	       /* who may only look waits until then */
+	uint64_t lines_free_ns;	       /* the same for workers' lines */
 	uint32_t query;		       /* the last question to the router */
 	struct loop_timer query_timer; /* set: it is not answered */
 	bool answered;		       /* it was; connections is known */
@@ -70,9 +72,10 @@ void control_reloaded(struct supervisor *supervisor, const char *failure);
 /* poold stops: no reload will end any more. */
 void control_stopping(struct supervisor *supervisor);
 
-/* Asks the router for its queues; control_answered follows, at the latest
+/* Asks the router for its queues, and what the workers of a service do (NULL: of
+ * none); control_answered follows, at the latest
  * when it took too long. */
-void control_ask(struct control *control);
+void control_ask(struct control *control, const struct service *service);
 void control_answered(struct control *control, uint32_t query, uint32_t connections);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/control_command.h"
+#include "supervisor/control_line.h"
 #include "supervisor/json_text.h"
 #include "supervisor/supervisor.h"
 
@@ -21,6 +22,8 @@
  * may only look. */
 #define PAUSE	   4
 #define GROUPS_MAX 1024
+/* 0.1 is to be "0.1": there are digits that a double has and a decimal has not */
+#define REAL_DIGITS JSON_REAL_PRECISION(15)
 
 /* --- who it is --------------------------------------------------------- */
 
@@ -74,7 +77,10 @@ client_free(struct control_client *client)
 	loop_io_remove(loop_of(client), &client->io);
 	close(client->io.fd);
 	TAILQ_REMOVE(&control->clients, client, entry);
-	control->client_count--;
+	if (client->line != NULL)
+		client->line->client = NULL;
+	else
+		control->client_count--;
 	json_decref(client->request);
 	free(client->out);
 	free(client);
@@ -118,6 +124,8 @@ client_watch(struct control_client *client)
 	if (events != client->events)
 		loop_io_change(loop_of(client), &client->io, events);
 	client->events = events;
+	if (client->line != NULL)
+		return; /* what it leaves unread is bounded, and it cannot come back */
 	if (client->out != NULL) {
 		if (!loop_timer_is_set(&client->timer))
 			loop_timer_set(loop_of(client), &client->timer,
@@ -179,7 +187,7 @@ control_client_send(struct control_client *client, const char *text, size_t len)
 void
 control_client_reply(struct control_client *client, json_t *reply)
 {
-	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT | REAL_DIGITS) : NULL;
 	char *line;
 
 	if (text == NULL) {
@@ -220,6 +228,8 @@ handle(struct control_client *client, size_t len)
 static uint64_t *
 free_ns_of(struct control_client *client)
 {
+	if (client->line != NULL)
+		return &client->control->lines_free_ns;
 	return client->may_change ? &client->free_ns : &client->control->free_ns;
 }
 
@@ -232,6 +242,17 @@ client_charge(struct control_client *client, uint64_t since_ns)
 	*free_ns_of(client) = now_ns + PAUSE * (now_ns - since_ns);
 }
 
+/* One that an upgrade came in between. */
+static void
+take_up(struct control_client *client)
+{
+	json_t *request = client->request;
+
+	client->request = NULL;
+	control_command(client, request);
+	json_decref(request);
+}
+
 /* The next request, when it is its turn. */
 static void
 client_next(struct control_client *client)
@@ -242,6 +263,10 @@ client_next(struct control_client *client)
 
 	if (client->dead || client->wait != CONTROL_WAIT_NONE || client->out != NULL)
 		return;
+	if (client->request != NULL) {
+		take_up(client);
+		return;
+	}
 	end = memchr(client->in, '\n', client->in_len);
 	if (end == NULL) {
 		if (client->in_len == sizeof(client->in)) {
@@ -278,7 +303,9 @@ on_turn(void *owner)
 static void
 drop_unread(struct control_client *client)
 {
-	log_warn("a client of the control socket does not read what it gets: dropped");
+	log_warn("%s does not read what it gets: dropped",
+	    client->line != NULL ? "a worker that follows events" :
+				   "a client of the control socket");
 	client_drop(client);
 }
 
@@ -334,7 +361,7 @@ has_room(const struct control *control, bool may_change)
 	if (control->client_count >= CONTROL_CLIENTS_MAX)
 		return false;
 	TAILQ_FOREACH (client, &control->clients, entry)
-		readers += !client->may_change;
+		readers += !client->may_change && client->line == NULL;
 	return may_change || readers < CONTROL_READERS_MAX;
 }
 
@@ -343,7 +370,6 @@ control_client_open(struct control *control, int fd)
 {
 	static const char not_you[] = "{\"ok\":false,\"error\":\"permission denied\"}\n";
 	static const char too_many[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
-	struct control_client *client;
 	bool may_change = false;
 
 	if (!identify(control, fd, &may_change)) {
@@ -356,21 +382,63 @@ control_client_open(struct control *control, int fd)
 		close(fd);
 		return;
 	}
-	client = util_alloc(sizeof(*client));
+	if (control_client_new(control, fd, may_change, NULL) == NULL)
+		log_error("cannot watch a client of the control socket: %s",
+		    strerror(errno));
+}
+
+struct control_client *
+control_client_new(struct control *control, int fd, bool may_change,
+    struct control_line *line)
+{
+	struct control_client *client = util_alloc(sizeof(*client));
+	int error;
+
 	client->control = control;
 	client->may_change = may_change;
+	client->line = line;
 	client->io = (struct loop_io){ .fd = fd, .fn = on_io, .owner = client };
 	client->timer.fn = on_timer;
 	client->timer.owner = client;
 	client->turn.fn = on_turn;
 	client->turn.owner = client;
 	TAILQ_INSERT_TAIL(&control->clients, client, entry);
-	control->client_count++;
+	control->client_count += line == NULL;
 	client->events = EPOLLIN;
-	if (loop_io_add(loop_of(client), &client->io, EPOLLIN) == -1)
+	if (loop_io_add(loop_of(client), &client->io, EPOLLIN) == -1) {
+		error = errno;
 		client_free(client);
-	else
-		client_watch(client);
+		errno = error;
+		return NULL;
+	}
+	client_watch(client);
+	return client;
+}
+
+void
+control_client_resume(struct control_client *client, const char *in, const char *out,
+    bool follows)
+{
+	size_t len = in != NULL ? strlen(in) : 0;
+
+	if (len > sizeof(client->in))
+		len = sizeof(client->in);
+	if (len > 0)
+		memcpy(client->in, in, len);
+	client->in_len = len;
+	if (follows)
+		client->wait = CONTROL_WAIT_EVENTS;
+	if (out != NULL)
+		control_client_send(client, out, strlen(out));
+	client_watch(client);
+	if (!client->dead)
+		loop_timer_set(loop_of(client), &client->turn, util_now_ns());
+}
+
+void
+control_client_close(struct control_client *client)
+{
+	client_free(client);
 }
 
 void

@@ -20,6 +20,7 @@
 #define CONTROL_CLIENTS_MAX 32
 #define CONTROL_READERS_MAX 16 /* of them, those who may only look */
 
+struct control_line;
 struct json_t;
 
 enum control_wait {
@@ -32,6 +33,7 @@ enum control_wait {
 struct control_client {
 	TAILQ_ENTRY(control_client) entry;
 	struct control *control;
+	struct control_line *line; /* a worker's; NULL: of the control socket */
 	struct loop_io io;
 	struct loop_timer timer; /* it says or reads nothing */
 	struct loop_timer turn;	 /* its next request; or it is freed */
@@ -39,7 +41,7 @@ struct control_client {
 	bool ended; /* it says nothing more */
 	bool dead;  /* to be freed by its timer, not in the midst of its request */
 	enum control_wait wait;
-	struct json_t *request; /* that waits */
+	struct json_t *request; /* that waits; without wait: to be taken up again */
 	unsigned reloads;	/* how many have to end */
 	uint64_t free_ns;	/* its next request waits until then */
 	uint64_t began_ns;	/* CONTROL_WAIT_RELOAD */
@@ -50,8 +52,17 @@ struct control_client {
 	char in[CONTROL_REQUEST_MAX];
 };
 
-/* Takes over a connection. */
+/* Takes over a connection of the control socket: asks who it is. */
 void control_client_open(struct control *control, int fd);
+/* Takes over any connection.  A worker's (line, else NULL) is not counted, and may
+ * be silent for ever.  NULL: fd was closed, errno says why. */
+struct control_client *control_client_new(struct control *control, int fd,
+    bool may_change, struct control_line *line);
+/* Goes on after an upgrade, with what was received, what is to be sent (NULL:
+ * nothing), and client->request, if it has one. */
+void control_client_resume(struct control_client *client, const char *in, const char *out,
+    bool follows);
+void control_client_close(struct control_client *client);
 void control_client_close_all(struct control *control);
 
 /* Sends a reply, which it takes a reference of. */

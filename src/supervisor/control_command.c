@@ -75,11 +75,14 @@ find_serving(struct control_client *client, const json_t *request)
 static void
 wait_for_answer(struct control_client *client, json_t *request)
 {
-	if (text_of(request, "service") != NULL && find_service(client, request) == NULL)
+	const struct service *service = NULL;
+
+	if (text_of(request, "service") != NULL &&
+	    (service = find_service(client, request)) == NULL)
 		return;
 	client->wait = CONTROL_WAIT_ANSWER;
 	client->request = json_incref(request);
-	control_ask(client->control);
+	control_ask(client->control, service);
 }
 
 json_t *
@@ -87,18 +90,21 @@ control_command_answer(struct control_client *client)
 {
 	struct supervisor *supervisor = supervisor_of(client);
 	const char *name = text_of(client->request, "service");
+	const struct control_wanted wanted = {
+		.workers = json_is_true(json_object_get(client->request, "workers")),
+		.history = json_is_true(json_object_get(client->request, "history"))
+	};
 	struct service *service;
 
 	if (strcmp(text_of(client->request, "command"), "check") == 0)
 		return control_status_check(supervisor);
 	if (name == NULL)
-		return control_status(supervisor,
-		    json_is_true(json_object_get(client->request, "workers")));
+		return control_status(supervisor, wanted);
 	service = service_find(&supervisor->services, name);
 	if (service == NULL)
 		return json_pack("{s:b, s:s}", "ok", 0, "error",
 		    "there is no such service");
-	return control_status_service(supervisor, service);
+	return control_status_service(supervisor, service, wanted);
 }
 
 static void
@@ -128,13 +134,18 @@ follow(struct control_client *client, json_t *request)
 {
 	const struct events *events = &supervisor_of(client)->events;
 	bool on = json_is_true(json_object_get(request, "follow"));
+	json_int_t since = json_integer_value(json_object_get(request, "since"));
 	size_t first = events->count > EVENT_KEPT ? events->count - EVENT_KEPT : 0;
 	const char *line;
 
+	/* one that has not been yet is of another poold */
+	if (since > 0 && (size_t)since > first && (size_t)since <= events->count)
+		first = (size_t)since;
 	reply(client, json_pack("{s:b, s:b}", "ok", 1, "follow", on));
 	for (size_t i = first; i < events->count; i++) {
 		line = events->kept[i % EVENT_KEPT];
-		control_client_send(client, line, strlen(line));
+		if (line != NULL)
+			control_client_send(client, line, strlen(line));
 	}
 	if (on && !client->dead)
 		client->wait = CONTROL_WAIT_EVENTS;
@@ -159,16 +170,27 @@ show_logs(struct control_client *client, json_t *request)
 
 /* --- to change --------------------------------------------------------- */
 
+/* The reply comes when so many reloads have ended, or at once if the request
+ * says "wait": false. */
+static void
+wait_for_reloads(struct control_client *client, const json_t *request, unsigned reloads)
+{
+	if (json_is_false(json_object_get(request, "wait"))) {
+		done(client);
+		return;
+	}
+	client->wait = CONTROL_WAIT_RELOAD;
+	client->began_ns = util_now_ns();
+	client->reloads = reloads;
+}
+
 static void
 reload(struct control_client *client, json_t *request)
 {
 	struct supervisor *supervisor = supervisor_of(client);
 
-	(void)request;
-	client->wait = CONTROL_WAIT_RELOAD;
-	client->began_ns = util_now_ns();
 	/* one that is under way may have read the files before they changed */
-	client->reloads = supervisor->reload != NULL ? 2 : 1;
+	wait_for_reloads(client, request, supervisor->reload != NULL ? 2 : 1);
 	reload_begin(supervisor);
 }
 
@@ -184,9 +206,7 @@ restart(struct control_client *client, json_t *request)
 		failed(client, "a reload is under way; try again when it is done");
 		return;
 	}
-	client->wait = CONTROL_WAIT_RELOAD;
-	client->began_ns = util_now_ns();
-	client->reloads = 1;
+	wait_for_reloads(client, request, 1);
 	reload_restart(supervisor, service->name);
 }
 
@@ -280,22 +300,24 @@ static const struct command {
 	const char *name;
 	bool changes; /* not for those who may only look */
 	bool late;    /* also while poold stops */
+	bool line;    /* also for workers, by the key control: not what would
+		       * let one run programs, see secrets or end poold */
 	void (*fn)(struct control_client *client, json_t *request);
 } commands[] = {
-	{ "status", false, true, wait_for_answer },
-	{ "check", false, true, wait_for_answer },
-	{ "events", false, true, follow },
+	{ "status", false, true, true, wait_for_answer },
+	{ "check", false, true, true, wait_for_answer },
+	{ "events", false, true, true, follow },
 	/* workers may print anything */
-	{ "logs", true, true, show_logs },
-	{ "slowlog", false, true, show_slow },
+	{ "logs", true, true, false, show_logs },
+	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */
-	{ "config", true, true, show_config },
-	{ "reload", true, false, reload },
-	{ "restart", true, false, restart },
-	{ "scale", true, false, scale },
-	{ "drain", true, false, drain },
-	{ "resume", true, false, resume },
-	{ "stop", true, true, stop },
+	{ "config", true, true, false, show_config },
+	{ "reload", true, false, true, reload },
+	{ "restart", true, false, true, restart },
+	{ "scale", true, false, true, scale },
+	{ "drain", true, false, true, drain },
+	{ "resume", true, false, true, resume },
+	{ "stop", true, true, false, stop },
 };
 
 void
@@ -311,6 +333,8 @@ control_command(struct control_client *client, json_t *request)
 			continue;
 		if (command->changes && !client->may_change)
 			failed(client, "permission denied: you may only look");
+		else if (client->line != NULL && !command->line)
+			failed(client, "permission denied: not for workers");
 		else if (!command->late &&
 		    supervisor_of(client)->phase != SUPERVISOR_SERVING)
 			failed(client, "poold stops");

@@ -2,6 +2,7 @@
 #include "supervisor/control_status.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,27 +25,28 @@ seconds_since(uint64_t since_ns)
 static json_t *
 number_or_null(bool known, uint64_t number)
 {
+	/* what others write may be anything */
+	if (number > INT64_MAX)
+		number = INT64_MAX;
 	return known ? json_integer((json_int_t)number) : json_null();
 }
 
 /* --- a service --------------------------------------------------------- */
 
-struct workers_count {
-	uint32_t busy, idle, starting, stopping;
-	uint64_t memory;
-};
-
 /* The generation that is looked at: that serves, else the last one. */
-static struct pool *
-pool_of(const struct service *service)
+struct pool *
+control_status_pool(const struct service *service)
 {
 	return service->current != NULL ? service->current :
 					  TAILQ_LAST(&service->pools, pools);
 }
 
 static void
-count_worker(const struct worker *worker, struct workers_count *count)
+count_worker(struct usage_clock *clock, struct worker *worker,
+    struct control_workers *count)
 {
+	const struct usage *usage;
+
 	switch (worker->state) {
 	case WORKER_STARTING:
 	case WORKER_CHECKING:
@@ -66,27 +68,28 @@ count_worker(const struct worker *worker, struct workers_count *count)
 	default:
 		break;
 	}
-	if (worker->pid != 0)
-		count->memory += load_rss(worker->pid);
+	usage = usage_look(clock, &worker->usage, worker->pid);
+	count->memory += usage->memory;
+	count->cpu_us += usage->cpu_us;
 }
 
-static struct workers_count
-count_workers(const struct service *service)
+struct control_workers
+control_status_workers(struct supervisor *supervisor, const struct service *service)
 {
-	struct workers_count count = { 0 };
-	const struct pool *pool;
+	struct control_workers count = { .cpu_us = service->tally.ended_cpu_us };
+	struct pool *pool;
 
 	TAILQ_FOREACH (pool, &service->pools, entry)
 		for (uint32_t i = 0; i < pool->worker_count; i++)
-			count_worker(&pool->workers[i], &count);
+			count_worker(&supervisor->usage, &pool->workers[i], &count);
 	return count;
 }
 
 /* In one word, the worst first. */
-static const char *
-state_of(const struct service *service)
+const char *
+control_status_state(const struct service *service)
 {
-	const struct pool *pool = pool_of(service);
+	const struct pool *pool = control_status_pool(service);
 	struct staff_count count;
 
 	if (pool == NULL)
@@ -105,8 +108,8 @@ state_of(const struct service *service)
 	return strength_is_reached(pool) ? "running" : "degraded";
 }
 
-static uint32_t
-workers_max(const struct pool *pool)
+uint32_t
+control_status_max(const struct pool *pool)
 {
 	if (pool->strength.by_hand != 0)
 		return pool->strength.by_hand;
@@ -116,9 +119,10 @@ workers_max(const struct pool *pool)
 }
 
 static void
-add_workers(json_t *json, const struct service *service, const struct pool *pool)
+add_workers(json_t *json, struct supervisor *supervisor, const struct service *service,
+    const struct pool *pool)
 {
-	struct workers_count count = count_workers(service);
+	struct control_workers count = control_status_workers(supervisor, service);
 	bool leased = pool_is_leased(pool);
 
 	json_object_set_new(json, "workers_busy", number_or_null(leased, count.busy));
@@ -127,21 +131,92 @@ add_workers(json_t *json, const struct service *service, const struct pool *pool
 	json_object_set_new(json, "workers_starting", json_integer(count.starting));
 	json_object_set_new(json, "workers_stopping", json_integer(count.stopping));
 	json_object_set_new(json, "workers_target", json_integer(pool->strength.target));
-	json_object_set_new(json, "workers_max", json_integer(workers_max(pool)));
+	json_object_set_new(json, "workers_max", json_integer(control_status_max(pool)));
 	json_object_set_new(json, "scaled_by_hand",
 	    json_boolean(pool->strength.by_hand != 0));
 	json_object_set_new(json, "memory_bytes", json_integer((json_int_t)count.memory));
+	json_object_set_new(json, "cpu_seconds", json_real((double)count.cpu_us / 1e6));
+}
+
+/* Microseconds are as exact as it is known; below 0: it is not. */
+static json_t *
+real_or_null(double value)
+{
+	return value < 0 ? json_null() : json_real(round(value * 1e6) / 1e6);
+}
+
+static json_t *
+count_or_null(int64_t count)
+{
+	return count < 0 ? json_null() : json_integer(count);
+}
+
+static json_t *
+classes_json(const struct stats_service *place)
+{
+	static const char *const names[STATS_CLASSES] = { "none", "1xx", "2xx", "3xx",
+		"4xx", "5xx" };
+	json_t *json;
+
+	if (place == NULL)
+		return json_null();
+	json = json_object();
+	for (unsigned i = 0; i < STATS_CLASSES; i++)
+		json_object_set_new(json, names[i],
+		    number_or_null(true, stats_get(&place->classes[i])));
+	return json;
+}
+
+/* The oldest second first; those before poold knew the service are null. */
+static json_t *
+history_json(const struct service *service)
+{
+	json_t *rate = json_array(), *p50 = json_array(), *p99 = json_array(),
+	       *errors = json_array(), *queue = json_array();
+
+	for (unsigned age = FIGURES_SECONDS; age-- > 0;) {
+		struct figures_second second = figures_second(service, age);
+
+		json_array_append_new(rate, real_or_null((double)second.rate));
+		json_array_append_new(p50, real_or_null((double)second.p50));
+		json_array_append_new(p99, real_or_null((double)second.p99));
+		json_array_append_new(errors, count_or_null(second.errors));
+		json_array_append_new(queue, count_or_null(second.queued));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "rate", rate, "p50", p50, "p99",
+	    p99, "errors", errors, "queue", queue);
+}
+
+/* What the router counts. */
+static void
+add_figures(json_t *json, const struct supervisor *supervisor,
+    const struct service *service, bool history)
+{
+	const struct stats_service *place = figures_of(supervisor, service);
+	struct figures_minute minute = figures_last_minute(supervisor, service);
+
+	json_object_set_new(json, "requests_per_second", real_or_null(minute.rate));
+	json_object_set_new(json, "p50_seconds", real_or_null(minute.p50));
+	json_object_set_new(json, "p99_seconds", real_or_null(minute.p99));
+	json_object_set_new(json, "in_flight",
+	    number_or_null(place != NULL, place ? stats_get(&place->in_flight) : 0));
+	json_object_set_new(json, "refusals",
+	    number_or_null(place != NULL, place ? figures_refused(place) : 0));
+	json_object_set_new(json, "retries",
+	    number_or_null(place != NULL,
+		place ? stats_get(&place->retried) + stats_get(&place->replayed) : 0));
+	json_object_set_new(json, "status_classes", classes_json(place));
+	if (history)
+		json_object_set_new(json, "history",
+		    place != NULL ? history_json(service) : json_null());
 }
 
 static void
 add_counters(json_t *json, struct service *service, bool leased)
 {
 	struct tally_counts counts = tally_service(service);
-	double rate = tally_rate(service, counts.requests);
 
 	json_object_set_new(json, "requests", number_or_null(leased, counts.requests));
-	json_object_set_new(json, "requests_per_second",
-	    leased && rate >= 0 ? json_real(rate) : json_null());
 	json_object_set_new(json, "errors", number_or_null(leased, counts.errors));
 	json_object_set_new(json, "response_bytes", number_or_null(leased, counts.bytes));
 	json_object_set_new(json, "restarts",
@@ -149,12 +224,12 @@ add_counters(json_t *json, struct service *service, bool leased)
 }
 
 static json_t *
-service_json(struct supervisor *supervisor, struct service *service)
+service_json(struct supervisor *supervisor, struct service *service, bool history)
 {
 	static const char *const breakers[ROLE_BREAKER_STATES] = { "closed", "open",
 		"half-open" };
 	static const char *const scalings[] = { "static", "dynamic", "ondemand" };
-	struct pool *pool = pool_of(service);
+	struct pool *pool = control_status_pool(service);
 	json_t *json;
 	bool leased;
 
@@ -162,15 +237,19 @@ service_json(struct supervisor *supervisor, struct service *service)
 		return NULL;
 	leased = pool_is_leased(pool);
 	json = json_pack("{s:o, s:s, s:s, s:s, s:i, s:b}", "service",
-	    json_text(service->name), "state", state_of(service), "mode",
+	    json_text(service->name), "state", control_status_state(service), "mode",
 	    leased ? "lease" : "inherit", "scaling", scalings[pool->config->scaling],
 	    "generation", (int)pool->number, "drained", service->drained);
 	if (json == NULL)
 		return NULL;
-	add_workers(json, service, pool);
+	add_workers(json, supervisor, service, pool);
 	json_object_set_new(json, "queued",
 	    number_or_null(!leased || supervisor->control.answered, load_queued(pool)));
+	json_object_set_new(json, "queue_limit",
+	    number_or_null(leased, (uint64_t)pool->config->queue_limit));
 	add_counters(json, service, leased);
+	add_figures(json, supervisor, service, history);
+	control_about_service(json, supervisor, pool->config);
 	json_object_set_new(json, "breaker",
 	    leased && pool->config->breaker ? json_string(breakers[service->breaker]) :
 					      json_null());
@@ -190,6 +269,33 @@ request_seconds(const struct worker *worker)
 	return json_real(seconds_since(atomic_load(&slot->started_ns)));
 }
 
+/* Of the last answer of the router, if it was about this very request. */
+static const struct worker_request *
+request_of(const struct supervisor *supervisor, const struct worker *worker)
+{
+	const struct control *control = &supervisor->control;
+
+	if (!control->answered || worker->request.query != control->query ||
+	    !load_is_busy(worker))
+		return NULL;
+	return &worker->request;
+}
+
+static void
+add_request(json_t *json, const struct supervisor *supervisor,
+    const struct worker *worker)
+{
+	const struct worker_request *request = request_of(supervisor, worker);
+	char id[2 * sizeof(request->id) + 1];
+
+	if (request != NULL)
+		util_hex(request->id, sizeof(request->id), id);
+	json_object_set_new(json, "request",
+	    json_text(request != NULL ? request->line : NULL));
+	json_object_set_new(json, "request_id", json_text(request != NULL ? id : NULL));
+	json_object_set_new(json, "request_seconds", request_seconds(worker));
+}
+
 static const char *
 worker_word(const struct worker *worker)
 {
@@ -199,8 +305,10 @@ worker_word(const struct worker *worker)
 }
 
 static json_t *
-worker_json(const struct worker *worker)
+worker_json(struct supervisor *supervisor, struct worker *worker)
 {
+	const struct usage *usage = usage_look(&supervisor->usage, &worker->usage,
+	    worker->pid);
 	struct tally_counts counts = tally_worker(worker);
 	bool leased = pool_is_leased(worker->pool), there = worker->pid != 0;
 	json_t *json = json_pack("{s:i, s:i, s:o, s:s}", "slot", (int)worker->slot,
@@ -209,11 +317,13 @@ worker_json(const struct worker *worker)
 
 	if (json == NULL)
 		return NULL;
-	json_object_set_new(json, "request_seconds", request_seconds(worker));
+	add_request(json, supervisor, worker);
 	json_object_set_new(json, "requests", number_or_null(leased, counts.requests));
 	json_object_set_new(json, "errors", number_or_null(leased, counts.errors));
 	json_object_set_new(json, "memory_bytes",
-	    number_or_null(there, there ? load_rss(worker->pid) : 0));
+	    number_or_null(usage->looked_ns != 0, usage->memory));
+	json_object_set_new(json, "cpu_seconds",
+	    usage->looked_ns != 0 ? json_real((double)usage->cpu_us / 1e6) : json_null());
 	json_object_set_new(json, "uptime_seconds",
 	    there ? json_real(seconds_since(worker->spawned_ns)) : json_null());
 	json_object_set_new(json, "last_exit",
@@ -225,28 +335,31 @@ worker_json(const struct worker *worker)
 }
 
 static json_t *
-workers_json(const struct service *service)
+workers_json(struct supervisor *supervisor, const struct service *service)
 {
 	json_t *workers = json_array();
-	const struct pool *pool;
+	struct pool *pool;
 
 	TAILQ_FOREACH (pool, &service->pools, entry)
 		for (uint32_t i = 0; i < pool->worker_count; i++)
 			if (pool->workers[i].state != WORKER_EMPTY)
 				json_array_append_new(workers,
-				    worker_json(&pool->workers[i]));
+				    worker_json(supervisor, &pool->workers[i]));
 	return workers;
 }
 
 json_t *
-control_status_service(struct supervisor *supervisor, struct service *service)
+control_status_service(struct supervisor *supervisor, struct service *service,
+    struct control_wanted wanted)
 {
-	json_t *json = service_json(supervisor, service);
+	json_t *json;
 
+	usage_begin(&supervisor->usage);
+	json = service_json(supervisor, service, wanted.history);
 	if (json == NULL)
 		return NULL;
 	json_object_set_new(json, "ok", json_true());
-	json_object_set_new(json, "workers", workers_json(service));
+	json_object_set_new(json, "workers", workers_json(supervisor, service));
 	return json;
 }
 
@@ -269,20 +382,22 @@ poold_json(struct supervisor *supervisor)
 }
 
 json_t *
-control_status(struct supervisor *supervisor, bool workers)
+control_status(struct supervisor *supervisor, struct control_wanted wanted)
 {
 	json_t *services = json_array(), *json;
 	struct service *service;
 
-	TAILQ_FOREACH (service, &supervisor->services, entry)
-		if ((json = service_json(supervisor, service)) != NULL) {
-			if (workers)
-				json_object_set_new(json, "workers",
-				    workers_json(service));
-			json_array_append_new(services, json);
-		}
-	return json_pack("{s:b, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
-	    "services", services);
+	usage_begin(&supervisor->usage);
+	TAILQ_FOREACH (service, &supervisor->services, entry) {
+		if ((json = service_json(supervisor, service, wanted.history)) == NULL)
+			continue;
+		if (wanted.workers)
+			json_object_set_new(json, "workers",
+			    workers_json(supervisor, service));
+		json_array_append_new(services, json);
+	}
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "poold", poold_json(supervisor),
+	    "listeners", control_about_listeners(supervisor), "services", services);
 }
 
 /* --- check ------------------------------------------------------------- */
@@ -318,7 +433,7 @@ check_service(struct check_list *list, const struct service *service)
 		{ "degraded", "fewer workers are ready than there should be", WARNING },
 		{ "drained", "it is drained", WARNING },
 	};
-	const char *state = state_of(service);
+	const char *state = control_status_state(service);
 
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
 		if (strcmp(state, states[i].state) == 0)

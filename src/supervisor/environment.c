@@ -60,7 +60,8 @@ is_ours(const char *var)
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
 		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
-		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=" };
+		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=",
+		"POOLD_CONTROL_FD=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -114,6 +115,9 @@ put_lease(struct builder *builder, const struct worker *worker)
 	put(builder,
 	    util_asprintf("POOLD_FDS=%d,%d,%d,%d%s", LEASE_FD_QUEUE, LEASE_FD_CONTROL,
 		LEASE_FD_SCOREBOARD, LEASE_FD_DONE, worker->rest_fd != -1 ? ",7" : ""));
+	put(builder,
+	    util_asprintf("POOLD_CONCURRENCY=%lld",
+		(long long)worker->pool->config->concurrency));
 }
 
 /* --- listening sockets -------------------------------------------------- */
@@ -262,6 +266,8 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
 	if (pool_is_leased(pool))
 		put_lease(&builder, worker);
+	if (worker->line.number != 0)
+		put(&builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
 	put_configured(&builder, &pool->config->env);
 	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
 		*watchdog_pid = put_watchdog(&builder, pool);
@@ -286,7 +292,7 @@ environment_listen_fds(const struct pool *pool, int *fds)
 	int count = 0;
 
 	TAILQ_FOREACH (listen, &pool->config->listen, entry)
-		if (count < SPAWN_FDS_MAX)
+		if (count < SPAWN_SOCKETS_MAX)
 			fds[count++] = listener_named(pool, listen->value)->fd;
 	return count;
 }

@@ -18,7 +18,7 @@ struct worker;
 char **environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid);
 void environment_free(char **envp);
 
-/* Fills fds[SPAWN_FDS_MAX] with the service's listening sockets (the
+/* Fills fds[SPAWN_SOCKETS_MAX] with the service's listening sockets (the
  * supervisor's own).  Returns how many. */
 int environment_listen_fds(const struct pool *pool, int *fds);
 /* The one that also becomes standard input; -1: none does. */

@@ -41,8 +41,9 @@ void
 event_tell(struct supervisor *supervisor, const char *name, const char *service,
     const char *fields, ...)
 {
-	json_t *event = json_pack("{s:s, s:o, s:o}", "event", name, "time", event_time(),
-	    "service", json_text(service));
+	json_t *event = json_pack("{s:s, s:I, s:o, s:o}", "event", name, "id",
+	    (json_int_t)supervisor->events.count + 1, "time", event_time(), "service",
+	    json_text(service));
 	json_t *more;
 	json_error_t error;
 	char *format, *text;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What happened, for those who follow along: one JSON object an event.  The
- * last EVENT_KEPT are kept for who comes later.
+ * last EVENT_KEPT are kept for who comes later, also through upgrades.  Each has
+ * an id, from 1: as many as there were.
  */
 #ifndef SUPERVISOR_EVENT_H
 #define SUPERVISOR_EVENT_H

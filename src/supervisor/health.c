@@ -91,7 +91,7 @@ begin_connection(struct health *health)
 	const struct config_service *config = health->pool->config;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int fds[SPAWN_FDS_MAX];
+	int fds[SPAWN_SOCKETS_MAX];
 
 	/* on Linux, to connect to "any address" is to connect to this machine */
 	if (environment_listen_fds(health->pool, fds) < 1 ||
@@ -160,6 +160,7 @@ after_running(struct health *health, enum check_verdict verdict)
 		 "last one got %s",
 	    health->pool->service->name, worker->slot, (int)worker->pid, health->failed,
 	    health->failed == 1 ? "" : "s", health->got);
+	worker->reason = TALLY_HEALTH;
 	worker_event(worker, is_last(worker) ? WORKER_ON_RECYCLE : WORKER_ON_SICK);
 }
 
@@ -206,6 +207,7 @@ recycle_next(struct health *health)
 	}
 	log_info("service %s: worker %u (pid %d) is recycled", pool->service->name,
 	    oldest->slot, (int)oldest->pid);
+	oldest->reason = TALLY_HEALTH;
 	worker_event(oldest, WORKER_ON_RECYCLE);
 }
 
@@ -272,8 +274,10 @@ on_end(void *owner, enum check_verdict verdict, const char *got)
 	struct health *health = owner;
 	struct worker *worker = health->worker;
 
-	if (verdict == CHECK_FAILED)
+	if (verdict == CHECK_FAILED) {
 		strlcpy(health->got, got, sizeof(health->got));
+		health->pool->service->tally.checks_failed++;
+	}
 	if (verdict != CHECK_PASSED)
 		log_debug("service %s: a health check %s: %s",
 		    health->pool->service->name,

@@ -69,10 +69,22 @@ send_listener(struct link *link, const struct listener *listener, bool is_new)
 		.id = listener->id,
 		.port = listener->address.port,
 		.is_unix = listener->address.kind == CONFIG_ADDRESS_UNIX,
+		.stats_index = figures_listener_index(link->supervisor, listener),
 		.settings = listener->settings };
 
 	strlcpy(role.name, listener->name, sizeof(role.name));
 	send_msg(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
+}
+
+/* Behind START, which says whether it is to count already. */
+static void
+send_stats(struct link *link)
+{
+	struct role_id role = { .type = ROLE_STATS };
+	int fd = link->supervisor->figures.fd;
+
+	if (fd != -1)
+		send_msg(link, &role, sizeof(role), &fd, 1);
 }
 
 void
@@ -155,6 +167,9 @@ link_add_pool(struct link *link, struct pool *pool)
 
 	if (!pool_is_leased(pool))
 		return;
+	figures_assign(link->supervisor, pool->service);
+	role.stats_index = pool->service->figures.index;
+	role.stats_serial = pool->service->figures.serial;
 	strlcpy(role.service, pool->service->name, sizeof(role.service));
 	send_msg(link, &role, sizeof(role), fds, 3);
 	/* also when not: it may remember an earlier service of this name */
@@ -289,6 +304,7 @@ send_everything(struct link *link)
 	if (!link->old.serves)
 		trouble_forget_breakers(supervisor);
 	send_start(link);
+	send_stats(link);
 	TAILQ_FOREACH (service, &supervisor->services, entry)
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (pool_is_leased(pool)) {
@@ -334,6 +350,7 @@ on_kill(struct link *link, const struct role_kill *role)
 		return;
 	log_warn("service %s: worker %u (pid %d) broke the lease contract",
 	    worker->pool->service->name, worker->slot, (int)role->pid);
+	worker->reason = TALLY_CONTRACT;
 	worker_event(worker, WORKER_ON_KILL);
 }
 
@@ -370,12 +387,29 @@ on_answer(struct link *link, const struct role_answer *role)
 	control_answered(&link->supervisor->control, role->id, role->connections);
 }
 
+/* What a worker does, in an answer that is under way. */
 static void
-on_dropped(struct link *link, const struct role_dropped *role)
+on_request(struct link *link, const struct role_request *role, size_t len)
 {
-	if (role->lines > link->dropped)
-		link->supervisor->logs.dropped += role->lines - link->dropped;
-	link->dropped = role->lines;
+	struct worker *worker = service_find_worker(&link->supervisor->services,
+	    role->pid);
+	struct worker_request *request;
+
+	if (worker == NULL || worker->pool->id != role->generation ||
+	    worker->slot != role->worker || role->line_len > ROLE_REQUEST_MAX ||
+	    len != sizeof(*role) + role->line_len)
+		return;
+	request = &worker->request;
+	if (request->query == role->query)
+		return; /* of several the oldest, which comes first */
+	request->query = role->query;
+	request->serial = role->serial;
+	memcpy(request->id, role->request_id, sizeof(request->id));
+	memcpy(request->line, role->line, role->line_len);
+	request->line[role->line_len] = '\0';
+	for (char *p = request->line; *p != '\0'; p++) /* a client may send anything */
+		if (*p < ' ' || *p >= 0x7f)
+			*p = '?';
 }
 
 static void
@@ -390,6 +424,7 @@ on_outlier(struct link *link, const struct role_outlier *role)
 	log_warn("service %s: worker %u (pid %d) answered %u requests in a row with 5xx; "
 		 "it is recycled",
 	    worker->pool->service->name, worker->slot, (int)role->pid, role->failures);
+	worker->reason = TALLY_OUTLIER;
 	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
@@ -423,8 +458,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_load(link, buf);
 	else if (role->type == ROLE_ANSWER && len == sizeof(struct role_answer))
 		on_answer(link, buf);
-	else if (role->type == ROLE_DROPPED && len == sizeof(struct role_dropped))
-		on_dropped(link, buf);
+	else if (role->type == ROLE_REQUEST && len >= sizeof(struct role_request))
+		on_request(link, buf, len);
 	else if (role->type == ROLE_BREAKER && len == sizeof(struct role_breaker))
 		trouble_on_breaker(link->supervisor, buf);
 	else if (role->type == ROLE_OUTLIER && len == sizeof(struct role_outlier))
@@ -597,7 +632,6 @@ fork_router(struct link *link, int sock)
 		close(spawn.log_fd);
 	config_account_free(&account);
 	if (link->pid != -1) {
-		link->dropped = 0;
 		logs_process_started(supervisor, source, link->pid);
 		return true;
 	}

@@ -40,7 +40,6 @@ struct link {
 	unsigned failures; /* deaths in a row while young */
 	uint16_t epoch;	   /* of the router that runs */
 	uint32_t version;  /* of the tables last committed */
-	uint64_t dropped;  /* lines, that this router told of */
 	bool stopping;	   /* its end is wanted */
 	struct link_old old;
 };

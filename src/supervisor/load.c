@@ -110,18 +110,19 @@ accept_queue(int fd)
 /* User and system time in clock ticks; proc(5): the fields behind the command's
  * name, which is in parentheses and may hold any. */
 static uint64_t
-cpu_ticks(pid_t pid)
+cpu_ticks(pid_t pid, bool children)
 {
 	char buf[1024];
-	unsigned long user, system;
+	unsigned long user, system, child_user, child_system;
 	const char *end;
 
 	if (read_proc(pid, "stat", buf, sizeof(buf)) == 0 ||
 	    (end = strrchr(buf, ')')) == NULL ||
-	    sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-		&system) != 2)
+	    sscanf(end + 1,
+		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &user,
+		&system, &child_user, &child_system) != 4)
 		return 0;
-	return (uint64_t)user + system;
+	return (uint64_t)user + system + (children ? child_user + child_system : 0);
 }
 
 static uint32_t
@@ -135,7 +136,7 @@ busy_by_cpu(struct pool *pool)
 
 		if (worker->pid == 0)
 			continue;
-		ticks = cpu_ticks(worker->pid);
+		ticks = cpu_ticks(worker->pid, false);
 		if (worker->cpu_pid == worker->pid && ticks > worker->cpu_ticks)
 			used += ticks - worker->cpu_ticks;
 		worker->cpu_pid = worker->pid;
@@ -168,7 +169,7 @@ load_busy(struct pool *pool)
 uint32_t
 load_queued(struct pool *pool)
 {
-	int fds[SPAWN_FDS_MAX], count;
+	int fds[SPAWN_SOCKETS_MAX], count;
 	uint32_t queued = 0;
 
 	if (pool_is_leased(pool))
@@ -178,6 +179,12 @@ load_queued(struct pool *pool)
 		queued += accept_queue(fds[i]);
 	/* a check is no client */
 	return queued > 0 && health_is_connected(&pool->health) ? queued - 1 : queued;
+}
+
+uint64_t
+load_cpu_us(pid_t pid)
+{
+	return cpu_ticks(pid, true) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 /* --- memory ------------------------------------------------------------ */

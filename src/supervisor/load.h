@@ -27,6 +27,10 @@ bool load_memory_is_short(void);
 /* The same, for the text of that file. */
 bool load_pressure_is_high(const char *text);
 
+/* Microseconds of CPU time of a process and of those of its children that it has
+ * waited for; 0: not known. */
+uint64_t load_cpu_us(pid_t pid);
+
 /* Bytes of memory of a process: resident (proc(5), statm), and its proportional
  * share (smaps_rollup); 0: not known. */
 uint64_t load_rss(pid_t pid);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/roles.h"
+#include "common/stats.h"
 #include "common/util.h"
 #include "supervisor/supervisor.h"
 
@@ -655,6 +655,13 @@ logs_flush(struct logs *logs)
 uint64_t
 logs_dropped(const struct supervisor *supervisor)
 {
-	return supervisor->logs.dropped + supervisor->logs.slow.dropped + log_dropped() +
+	const struct logs *logs = &supervisor->logs;
+	const struct stats *stats = supervisor->figures.stats;
+	uint64_t router = 0;
+
+	if (stats != NULL)
+		router = stats_get(&stats->counters[STATS_LOG_DROPPED]) +
+		    stats_get(&stats->counters[STATS_ACCESS_DROPPED]);
+	return logs->dropped + logs->slow.dropped + log_dropped() + router +
 	    logger_link_dropped(&supervisor->logger);
 }

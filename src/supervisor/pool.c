@@ -105,6 +105,8 @@ pool_free(struct pool *pool)
 	health_clear(&pool->health);
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		health_clear(&pool->workers[i].health);
+	for (uint32_t i = 0; i < pool->worker_count; i++)
+		control_line_clear(&pool->workers[i].line);
 	config_account_free(&pool->account);
 	plan_release(pool->plan);
 	free(pool->fingerprint);
@@ -165,6 +167,7 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 	}
 	link_add_pool(&supervisor->link, pool);
 	logger_link_add_pool(&supervisor->logger, pool);
+	control_line_warn(plan->config, config);
 	cgroup_update(&supervisor->cgroups, service);
 	strength_review(pool);
 	/* one of no workers is ready now */

@@ -46,17 +46,19 @@ recycle_begin(struct worker *worker)
 }
 
 void
-recycle_worker(struct worker *worker, const char *why)
+recycle_worker(struct worker *worker, enum tally_reason reason, const char *why)
 {
 	if (worker->state != WORKER_RUNNING)
 		return;
 	log_info("service %s: worker %u (pid %d) is replaced: %s",
 	    worker->pool->service->name, worker->slot, (int)worker->pid, why);
+	worker->reason = reason;
 	worker_event(worker, WORKER_ON_RECYCLE);
 }
 
-static bool
-is_used_up(struct worker *worker, uint64_t now_ns, char *why, size_t size)
+/* TALLY_NONE: it is not. */
+static enum tally_reason
+used_up_by(struct worker *worker, uint64_t now_ns, char *why, size_t size)
 {
 	const struct pool *pool = worker->pool;
 	uint64_t requests;
@@ -67,12 +69,14 @@ is_used_up(struct worker *worker, uint64_t now_ns, char *why, size_t size)
 		snprintf(why, size, "it has answered %llu requests",
 		    (unsigned long long)requests);
 		if (requests >= worker->requests_max)
-			return true;
+			return TALLY_MAX_REQUESTS;
 	}
 	snprintf(why, size, "it has lived for %llu s",
 	    (unsigned long long)((now_ns - worker->ready_ns) / (1000 * MS_NS)));
-	return pool->config->max_lifetime_ms > 0 &&
-	    now_ns - worker->ready_ns >= worker->lifetime_ns;
+	if (pool->config->max_lifetime_ms > 0 &&
+	    now_ns - worker->ready_ns >= worker->lifetime_ns)
+		return TALLY_MAX_LIFETIME;
+	return TALLY_NONE;
 }
 
 /* The share of memory of its own; what is resident where that is not told. */
@@ -130,13 +134,14 @@ look_at_memory(struct pool *pool, uint64_t now_ns)
 	snprintf(why, sizeof(why), "it holds %llu KiB of memory, max_memory is %lld KiB",
 	    (unsigned long long)(memory >> 10),
 	    (long long)(pool->config->max_memory >> 10));
-	recycle_worker(worker, why);
+	recycle_worker(worker, TALLY_MAX_MEMORY, why);
 }
 
 void
 recycle_look(struct pool *pool, uint64_t now_ns)
 {
 	uint32_t room = pool->worker_count - pool->strength.target;
+	enum tally_reason reason;
 	char why[96];
 
 	if (!recycle_is_wanted(pool))
@@ -146,9 +151,11 @@ recycle_look(struct pool *pool, uint64_t now_ns)
 
 		if (strength_count(pool).outgoing >= room)
 			return;
-		if (worker->state == WORKER_RUNNING &&
-		    is_used_up(worker, now_ns, why, sizeof(why)))
-			recycle_worker(worker, why);
+		if (worker->state != WORKER_RUNNING)
+			continue;
+		reason = used_up_by(worker, now_ns, why, sizeof(why));
+		if (reason != TALLY_NONE)
+			recycle_worker(worker, reason, why);
 	}
 	if (strength_count(pool).outgoing < room)
 		look_at_memory(pool, now_ns);

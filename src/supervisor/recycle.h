@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "supervisor/tally.h"
+
 struct pool;
 struct worker;
 
@@ -22,6 +24,6 @@ void recycle_begin(struct worker *worker);
  * slots for successors. */
 void recycle_look(struct pool *pool, uint64_t now_ns);
 /* Asks one to leave; why is for the log ("it ..."). */
-void recycle_worker(struct worker *worker, const char *why);
+void recycle_worker(struct worker *worker, enum tally_reason reason, const char *why);
 
 #endif

@@ -37,6 +37,7 @@ service_drop_if_unused(struct services *services, struct service *service)
 	if (!TAILQ_EMPTY(&service->pools))
 		return;
 	TAILQ_REMOVE(services, service, entry);
+	figures_release(&service->figures);
 	free(service->name);
 	free(service);
 }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/roles.h"
+#include "supervisor/figures.h"
 #include "supervisor/pool.h"
 #include "supervisor/tally.h"
 
@@ -22,6 +23,7 @@ struct service {
 	enum role_breaker_state breaker; /* as the router told last */
 	bool drained;			 /* new requests get 503 */
 	struct tally tally;
+	struct figures figures;
 };
 TAILQ_HEAD(services, service);
 

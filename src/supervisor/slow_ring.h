@@ -2,7 +2,7 @@
 /*
  * The last slow requests, for `poolctl slowlog`: what the slow log has, and what
  * it would have had where it is off.  The last SLOW_RING_KEPT are kept, in
- * memory alone: an upgrade forgets them, as it does events.
+ * memory alone: an upgrade forgets them.
  */
 #ifndef SUPERVISOR_SLOW_RING_H
 #define SUPERVISOR_SLOW_RING_H

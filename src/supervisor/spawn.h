@@ -10,8 +10,9 @@
 #include "supervisor/config.h"
 #include "supervisor/limits.h"
 
-#define SPAWN_FDS_MAX  8
-#define SPAWN_FD_FIRST 3 /* fds[i] becomes 3 + i */
+#define SPAWN_SOCKETS_MAX 8			  /* that listen */
+#define SPAWN_FDS_MAX	  (SPAWN_SOCKETS_MAX + 1) /* and a control line */
+#define SPAWN_FD_FIRST	  3			  /* fds[i] becomes 3 + i */
 
 struct spawn {
 	const char *path; /* absolute */

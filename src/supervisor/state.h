@@ -4,8 +4,9 @@
  * place (upgrade.h): records (common/record.h) of the supervisor, its listeners,
  * services, pools and workers, with the numbers of their descriptors.
  *
- * [state], [supervisor], [log_dest] ..., [log_source] ..., [listener] ..., [inherited] ..., then for each service [service], its
- * [pool]s, each with its [worker]s, and [end].  Sections that are not known are
+ * [state], [supervisor], [log_dest] ..., [log_source] ..., [listener] ...,
+ * [inherited] ..., then for each service [service], its
+ * [pool]s, each with its [worker]s, then [event]s, and [end].  Sections that are not known are
  * skipped.  STATE_FORMAT changes only when a reader of the old format could
  * not make sense of the new one; for all else there are the rules of records.
  */
@@ -46,6 +47,12 @@ struct state_pool {
 	bool current; /* it serves */
 };
 
+/* [event]: one that was kept. */
+struct state_event {
+	uint64_t id;
+	char *text; /* with its end */
+};
+
 extern const struct record_table state_head_table;
 extern const struct record_table state_supervisor_table;
 extern const struct record_table state_listener_table;
@@ -55,6 +62,7 @@ extern const struct record_table state_log_source_table;
 extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;
 extern const struct record_table state_pool_more_table;
+extern const struct record_table state_event_table;
 extern const struct record_table state_slot_table;
 extern const struct record_table state_worker_table;
 

@@ -45,6 +45,7 @@ adopt_worker(struct worker *worker)
 	watch(loop, &worker->exit, worker);
 	watch(loop, &worker->control, worker);
 	watch(loop, &worker->failure, worker);
+	control_line_adopt(worker);
 }
 
 /* A check that was under way begins anew. */

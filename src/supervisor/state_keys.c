@@ -17,6 +17,12 @@ pool_name(unsigned state)
 }
 
 static const char *
+reason_name(unsigned reason)
+{
+	return tally_reason_name((enum tally_reason)reason);
+}
+
+static const char *
 breaker_name(unsigned state)
 {
 	static const char *const names[] = {
@@ -79,6 +85,7 @@ static const struct record_key supervisor_keys[] = {
 	    .always = true },
 	KEY(BOOL, "control_all", control.socket.all),
 	KEY(TEXT, "reload_failure", control.failure),
+	KEY(FD, "figures_fd", figures.fd),
 	KEY(UNSIGNED, "router_epoch", link.epoch),
 	KEY(UNSIGNED, "tables_version", link.version),
 };
@@ -128,6 +135,8 @@ TABLE(inherited);
 #undef OF
 
 #define OF struct service
+#define REPLACED(key, reason)                                                 \
+	KEY(UNSIGNED, "replaced_" key, tally.replaced[TALLY_##reason])
 static const struct record_key service_keys[] = {
 	NEEDED(TEXT, "name", name),
 	NEEDED(UNSIGNED, "generations", generations),
@@ -137,8 +146,18 @@ static const struct record_key service_keys[] = {
 	KEY(UNSIGNED, "ended_errors", tally.ended.errors),
 	KEY(UNSIGNED, "ended_bytes", tally.ended.bytes),
 	KEY(UNSIGNED, "restarts", tally.restarts),
+	KEY(UNSIGNED, "ended_cpu_us", tally.ended_cpu_us),
+	KEY(UNSIGNED, "checks_failed", tally.checks_failed),
+	REPLACED("exit", EXIT), REPLACED("signal", SIGNAL),
+	REPLACED("timeout", TIMEOUT), REPLACED("start_timeout", START_TIMEOUT),
+	REPLACED("health", HEALTH), REPLACED("outlier", OUTLIER),
+	REPLACED("max_requests", MAX_REQUESTS), REPLACED("max_lifetime", MAX_LIFETIME),
+	REPLACED("max_memory", MAX_MEMORY), REPLACED("contract", CONTRACT),
+	KEY(UNSIGNED, "figures_index", figures.index),
+	KEY(UNSIGNED, "figures_serial", figures.serial),
 };
 TABLE(service);
+#undef REPLACED
 #undef OF
 
 #define OF struct pool
@@ -188,6 +207,14 @@ static const struct record_key pool_more_keys[] = {
 TABLE(pool_more);
 #undef OF
 
+#define OF struct state_event
+static const struct record_key event_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "text", text),
+};
+TABLE(event);
+#undef OF
+
 #define OF struct worker
 static const struct record_key slot_keys[] = {
 	NEEDED(UNSIGNED, "slot", slot),
@@ -218,11 +245,18 @@ static const struct record_key worker_keys[] = {
 	KEY(UNSIGNED, "check_last", health.last_serial),
 	KEY(CHARS, "check_got", health.got),
 	KEY(BOOL, "abort", health.abort),
+	KEY(FD, "line", line.fd),
+	KEY(UNSIGNED, "line_number", line.number),
+	KEY(TEXT, "line_in", line.in),
+	KEY(TEXT, "line_out", line.out),
+	KEY(TEXT, "line_request", line.request),
+	KEY(BOOL, "line_follows", line.follows),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 	KEY(BOOL, "leaving", leaving),
+	{ RECORD_KEY(RECORD_ENUM, "reason", OF, reason), .name_of = reason_name },
 };
 TABLE(worker);
 #undef OF

@@ -197,6 +197,9 @@ load_service(struct loader *loader)
 	loader->service->breaker = saved.breaker;
 	loader->service->drained = saved.drained;
 	loader->service->tally = saved.tally;
+	/* a place beyond those of this version is none */
+	if (saved.figures.index < STATS_SERVICES)
+		loader->service->figures = saved.figures;
 	loader->pool = NULL;
 	free(saved.name);
 	return NULL;
@@ -328,6 +331,25 @@ load_worker(struct loader *loader)
 	return why;
 }
 
+/* At its place in the ring: they are numbered from 1. */
+static char *
+load_event(struct loader *loader)
+{
+	struct events *events = &loader->supervisor->events;
+	struct state_event event = { 0 };
+	char **place, *why;
+
+	if (!get(loader, &state_event_table, &event, &why) || event.id == 0) {
+		free(event.text);
+		return why;
+	}
+	place = &events->kept[(event.id - 1) % EVENT_KEPT];
+	free(*place);
+	*place = event.text;
+	events->count = event.id;
+	return NULL;
+}
+
 static char *
 load_end(struct loader *loader)
 {
@@ -353,6 +375,7 @@ load_section(struct loader *loader)
 		{ "service", load_service },
 		{ "pool", load_pool },
 		{ "worker", load_worker },
+		{ "event", load_event },
 		{ "end", load_end },
 	};
 

@@ -94,8 +94,11 @@ save_pool(struct pool *pool, struct record_writer *writer)
 	record_put(writer, &state_pool_more_table, &more);
 	free(more.config);
 	free(more.groups);
-	for (uint32_t i = 0; i < pool->worker_count; i++)
+	for (uint32_t i = 0; i < pool->worker_count; i++) {
+		control_line_save(&pool->workers[i]);
 		put(writer, "worker", &state_worker_table, &pool->workers[i]);
+		control_line_clear(&pool->workers[i].line);
+	}
 }
 
 static void
@@ -124,6 +127,19 @@ save_head(struct supervisor *supervisor, struct record_writer *writer)
 	free(head.config);
 }
 
+static void
+save_events(const struct events *events, struct record_writer *writer)
+{
+	size_t first = events->count > EVENT_KEPT ? events->count - EVENT_KEPT : 0;
+	struct state_event event;
+
+	for (size_t i = first; i < events->count; i++) {
+		event = (struct state_event){ .id = i + 1,
+			.text = events->kept[i % EVENT_KEPT] };
+		put(writer, "event", &state_event_table, &event);
+	}
+}
+
 bool
 state_save(struct supervisor *supervisor, struct record_writer *writer)
 {
@@ -149,6 +165,7 @@ state_save(struct supervisor *supervisor, struct record_writer *writer)
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			save_pool(pool, writer);
 	}
+	save_events(&supervisor->events, writer);
 	put(writer, "end", &no_keys, NULL);
 	return !writer->failed;
 }

@@ -167,12 +167,12 @@ static void
 knocks_begin(struct pool *pool)
 {
 	struct strength *strength = &pool->strength;
-	int fds[SPAWN_FDS_MAX], count;
+	int fds[SPAWN_SOCKETS_MAX], count;
 
 	if (strength->knocks != NULL)
 		return;
 	count = environment_listen_fds(pool, fds);
-	strength->knocks = util_alloc(SPAWN_FDS_MAX * sizeof(*strength->knocks));
+	strength->knocks = util_alloc(SPAWN_SOCKETS_MAX * sizeof(*strength->knocks));
 	for (int i = 0; i < count; i++) {
 		struct loop_io *io = &strength->knocks[strength->knock_count];
 

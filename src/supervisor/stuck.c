@@ -55,23 +55,36 @@ is_stopped(pid_t pid)
 	return end != NULL && (end[1] == ' ') && (end[2] == 'T' || end[2] == 't');
 }
 
+/* Whether what the worker says of itself allows that it has this lease: it names
+ * another one when it has finished it, unless it may have several. */
+static bool
+may_have(struct lease_worker *slot, uint64_t serial)
+{
+	uint64_t word = atomic_load(&slot->serial);
+
+	return atomic_load(&slot->state) == LEASE_WORKER_BUSY &&
+	    (word == serial ||
+		(word == 0 && atomic_load(&slot->lease_slot) == LEASE_SLOT_SEVERAL));
+}
+
 static bool
 has_lease(struct worker *worker)
 {
 	const struct lease_board *board = &worker->pool->board;
 	struct lease_worker *slot = lease_worker_at(board, worker->slot);
-	uint32_t state = atomic_load(&slot->state);
+	struct lease_slot *lease;
 	uint64_t owner;
 
-	if (state == LEASE_WORKER_TAKING)
+	if (atomic_load(&slot->state) == LEASE_WORKER_TAKING)
 		return true; /* between recvmsg and its word in the slot */
 	if (worker->stuck.slot >= board->layout.slot_count)
 		return false;
-	owner = atomic_load(&lease_slot_at(board, worker->stuck.slot)->owner);
-	return state == LEASE_WORKER_BUSY &&
-	    atomic_load(&slot->serial) == worker->stuck.serial &&
+	lease = lease_slot_at(board, worker->stuck.slot);
+	owner = atomic_load(&lease->owner);
+	return may_have(slot, worker->stuck.serial) &&
 	    LEASE_OWNER_IS(owner, worker->stuck.serial) &&
-	    LEASE_OWNER_WORKER(owner) == worker->slot;
+	    LEASE_OWNER_WORKER(owner) == worker->slot &&
+	    !(atomic_load(&lease->answer) & LEASE_ANSWER_OVER);
 }
 
 /* A signal that a program does not handle would end it. */

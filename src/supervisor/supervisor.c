@@ -363,6 +363,7 @@ supervisor_new(void)
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
+	figures_init(supervisor);
 	supervisor->started_ns = util_now_ns();
 	return supervisor;
 }
@@ -424,6 +425,7 @@ start(struct supervisor *supervisor, struct config *config,
 		config_free(config);
 		return EX_UNAVAILABLE;
 	}
+	figures_open(supervisor);
 	status = reload_first(supervisor, config);
 	if (status != 0)
 		return status;
@@ -450,6 +452,7 @@ clean_up(struct supervisor *supervisor)
 	}
 	inherited_close(&supervisor->inherited, false);
 	control_close(supervisor);
+	figures_close(supervisor);
 	events_free(&supervisor->events);
 	slow_ring_free(&supervisor->slow);
 	systemd_close(supervisor);
@@ -568,6 +571,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	control_adopt(supervisor);
 	logs_adopt(supervisor);
 	logger_link_adopt(&supervisor->logger, head->logger_pid, head->logger_channel);
+	figures_open(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);
 	systemd_open(supervisor);

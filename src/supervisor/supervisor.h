@@ -17,6 +17,7 @@
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/event.h"
+#include "supervisor/figures.h"
 #include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
@@ -59,6 +60,8 @@ struct supervisor {
 	struct logger_link logger;
 	struct control control;
 	struct events events;
+	struct figures_board figures;
+	struct usage_clock usage;
 	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

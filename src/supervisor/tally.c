@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/tally.h"
 
+#include <stddef.h>
+
 #include "common/lease.h"
-#include "common/util.h"
 #include "supervisor/pool.h"
 #include "supervisor/service.h"
-
-#define MOMENT_NS (500 * MS_NS) /* a shorter time says little */
 
 static void
 add(struct tally_counts *sum, struct tally_counts counts)
@@ -30,13 +29,22 @@ tally_worker(const struct worker *worker)
 }
 
 void
-tally_end(struct worker *worker)
+tally_end(struct worker *worker, enum tally_reason how, uint64_t cpu_us)
 {
 	struct tally *tally = &worker->pool->service->tally;
+	enum tally_reason reason = worker->reason;
 
 	add(&tally->ended, tally_worker(worker));
+	/* what was shown of it is not to become less */
+	tally->ended_cpu_us += usage_end(&worker->usage, cpu_us);
 	if (!worker->asked_to_leave)
 		tally->restarts++;
+	if (worker->timed_out)
+		reason = TALLY_TIMEOUT;
+	else if (reason == TALLY_NONE && !worker->asked_to_leave)
+		reason = how;
+	if (reason < TALLY_REASONS)
+		tally->replaced[reason]++;
 }
 
 struct tally_counts
@@ -51,20 +59,22 @@ tally_service(const struct service *service)
 	return sum;
 }
 
-double
-tally_rate(struct service *service, uint64_t requests)
+const char *
+tally_reason_name(enum tally_reason reason)
 {
-	struct tally *tally = &service->tally;
-	uint64_t now_ns = util_now_ns(), passed_ns = now_ns - tally->looked_ns;
+	static const char *const names[TALLY_REASONS] = {
+		[TALLY_NONE] = "none",
+		[TALLY_EXIT] = "exit",
+		[TALLY_SIGNAL] = "signal",
+		[TALLY_TIMEOUT] = "request_timeout",
+		[TALLY_START_TIMEOUT] = "start_timeout",
+		[TALLY_HEALTH] = "health",
+		[TALLY_OUTLIER] = "outlier",
+		[TALLY_MAX_REQUESTS] = "max_requests",
+		[TALLY_MAX_LIFETIME] = "max_lifetime",
+		[TALLY_MAX_MEMORY] = "max_memory",
+		[TALLY_CONTRACT] = "contract",
+	};
 
-	if (tally->looked_ns == 0)
-		tally->rate = -1;
-	else if (passed_ns < MOMENT_NS)
-		return tally->rate;
-	else if (requests >= tally->looked_requests) /* workers may write anything */
-		tally->rate = (double)(requests - tally->looked_requests) * 1e9 /
-		    (double)passed_ns;
-	tally->looked_ns = now_ns;
-	tally->looked_requests = requests;
-	return tally->rate;
+	return reason < TALLY_REASONS ? names[reason] : NULL;
 }

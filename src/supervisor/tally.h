@@ -15,23 +15,39 @@ struct tally_counts {
 	uint64_t bytes;	   /* of responses */
 };
 
-struct tally {
-	struct tally_counts ended; /* of workers that are gone */
-	uint64_t restarts;	   /* workers that ended without being asked */
-	/* the rate, between two looks */
-	uint64_t looked_ns; /* 0: never */
-	uint64_t looked_requests;
-	double rate; /* requests a second, between the last two; below 0: none */
+/* Why a worker had to be replaced; those that a reload, a stop or a smaller load
+ * asked to leave are none of them. */
+enum tally_reason {
+	TALLY_NONE,
+	TALLY_EXIT,	     /* it exited of itself */
+	TALLY_SIGNAL,	     /* a signal that was not ours */
+	TALLY_TIMEOUT,	     /* request_timeout */
+	TALLY_START_TIMEOUT, /* it was not ready in time */
+	TALLY_HEALTH,
+	TALLY_OUTLIER, /* outlier_failures */
+	TALLY_MAX_REQUESTS,
+	TALLY_MAX_LIFETIME,
+	TALLY_MAX_MEMORY,
+	TALLY_CONTRACT, /* it broke the lease contract */
+	TALLY_REASONS,
 };
 
-/* A worker's counters are about to be lost. */
-void tally_end(struct worker *worker);
+struct tally {
+	struct tally_counts ended; /* of workers that are gone */
+	uint64_t ended_cpu_us;
+	uint64_t restarts; /* workers that ended without being asked */
+	uint64_t replaced[TALLY_REASONS];
+	uint64_t checks_failed; /* health checks */
+};
+
+/* A worker has ended, by exit or a signal; its counters are about to be lost.
+ * cpu_us: what it and its children used. */
+void tally_end(struct worker *worker, enum tally_reason how, uint64_t cpu_us);
 /* Of a worker; of a service, all in all.  Zero where workers accept for
  * themselves. */
 struct tally_counts tally_worker(const struct worker *worker);
 struct tally_counts tally_service(const struct service *service);
-/* Requests a second since the last look, which was at least a moment ago;
- * below 0: not known yet. */
-double tally_rate(struct service *service, uint64_t requests);
+/* For labels: "exit". */
+const char *tally_reason_name(enum tally_reason reason);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -104,6 +105,7 @@ on_check_done(struct worker *worker, const struct lease_done *done)
 	log_warn("service %s: worker %u (pid %d) broke the lease contract: DONE for a "
 		 "CHECK that does not exist",
 	    service_of(worker), worker->slot, (int)worker->pid);
+	worker->reason = TALLY_CONTRACT;
 	worker_event(worker, WORKER_ON_KILL);
 }
 
@@ -261,18 +263,51 @@ watch(struct worker *worker)
 		loop_io_add(loop, &worker->control, EPOLLIN);
 }
 
-/* What it writes goes through a pipe of its own. */
-static int
-open_output(const struct worker *worker, struct log_source **source)
+/* There is no worker for them. */
+static void
+close_ends(struct worker *worker, int control_end, int line_end)
+{
+	int error = errno;
+
+	close_rest(worker);
+	if (worker->control.fd != -1)
+		close(worker->control.fd);
+	worker->control.fd = -1;
+	if (control_end != -1)
+		close(control_end);
+	if (line_end != -1)
+		close(line_end);
+	control_line_close(worker);
+	errno = error;
+}
+
+/* What it writes goes through a pipe of its own.  Returns false with errno. */
+static bool
+start_process(struct worker *worker, struct spawn *spawn)
 {
 	const struct pool *pool = worker->pool;
-	struct log_tag tag = { .kind = LOGGER_WORKER,
+	const struct log_tag tag = { .kind = LOGGER_WORKER,
 		.name = pool->service->name,
 		.output = pool->config->output,
 		.pool = pool->id,
 		.slot = worker->slot };
+	struct log_source *source;
+	int error;
 
-	return logs_pipe(pool->supervisor, &tag, source);
+	spawn->log_fd = logs_pipe(pool->supervisor, &tag, &source);
+	if (spawn->log_fd == -1)
+		return false;
+	worker->pid = spawn_process(spawn, &worker->exit.fd, &worker->failure.fd);
+	error = errno;
+	close(spawn->log_fd);
+	if (worker->pid != -1) {
+		logs_process_started(pool->supervisor, source, worker->pid);
+		return true;
+	}
+	worker->pid = 0;
+	logs_process_failed(pool->supervisor, source);
+	errno = error;
+	return false;
 }
 
 static bool
@@ -286,37 +321,36 @@ fork_worker(struct worker *worker)
 		.switch_account = pool->supervisor->is_root,
 		.stdin_fd = environment_stdin(pool),
 		.death_signal = pool->config->stop_signal };
-	struct log_source *source;
 	struct limits limits;
-	int control_end;
+	int control_end, line_end;
+	bool started;
 
-	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
-	if (spawn.fd_count == -1)
+	if (!control_line_open(worker, &line_end))
 		return false;
-	spawn.log_fd = open_output(worker, &source);
+	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
+	if (spawn.fd_count == -1) {
+		close_ends(worker, -1, line_end);
+		return false;
+	}
+	if (line_end != -1) {
+		worker->line.number = SPAWN_FD_FIRST + spawn.fd_count;
+		spawn.fds[spawn.fd_count++] = line_end;
+	}
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
 	clear_slot(worker);
-	worker->pid = spawn.log_fd == -1 ?
-	    -1 :
-	    spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
+	started = start_process(worker, &spawn);
 	environment_free(spawn.envp);
-	if (control_end != -1)
-		close(control_end);
-	if (spawn.log_fd != -1)
-		close(spawn.log_fd);
-	if (worker->pid == -1) {
-		worker->pid = 0;
-		logs_process_failed(pool->supervisor, source);
-		close_rest(worker);
-		if (worker->control.fd != -1)
-			close(worker->control.fd);
-		worker->control.fd = -1;
+	if (!started) {
+		close_ends(worker, control_end, line_end);
 		return false;
 	}
-	logs_process_started(pool->supervisor, source, worker->pid);
+	if (control_end != -1)
+		close(control_end);
+	if (line_end != -1)
+		close(line_end);
 	return true;
 }
 
@@ -330,6 +364,8 @@ do_spawn(struct worker *worker)
 	worker->leaving = false;
 	worker->timed_out = false;
 	worker->killed_for = NULL;
+	worker->reason = TALLY_NONE;
+	worker->request.query = 0;
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
@@ -426,6 +462,7 @@ do_stop_sick(struct worker *worker, enum worker_state was)
 {
 	do_stop(worker, was);
 	worker->asked_to_leave = false;
+	worker->reason = TALLY_HEALTH;
 }
 
 static void
@@ -550,6 +587,7 @@ static void
 do_bury(struct worker *worker)
 {
 	siginfo_t info = { 0 };
+	struct rusage used = { 0 };
 	uint64_t now_ns = util_now_ns();
 	bool young;
 
@@ -558,9 +596,11 @@ do_bury(struct worker *worker)
 		on_failure(worker, 0);
 	/* they may hold its listening sockets, or connections that it was leased */
 	kill_children(worker);
-	waitid(P_PIDFD, (id_t)worker->exit.fd, &info, WEXITED | WNOHANG);
+	/* the C library has no waitid that tells what the process used */
+	syscall(SYS_waitid, P_PIDFD, worker->exit.fd, &info, WEXITED | WNOHANG, &used);
 	close_io(worker, &worker->exit);
 	close_io(worker, &worker->control);
+	control_line_close(worker);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
 	health_clear(&worker->health);
@@ -569,7 +609,8 @@ do_bury(struct worker *worker)
 	if (!young)
 		worker->failures = 0;
 	trouble_note_end(worker, young);
-	tally_end(worker);
+	tally_end(worker, info.si_code == CLD_EXITED ? TALLY_EXIT : TALLY_SIGNAL,
+	    usage_us(&used));
 	log_end(worker, &info, now_ns - worker->spawned_ns);
 	tell_router(worker, ROLE_GONE);
 	worker->pid = 0;
@@ -663,6 +704,7 @@ worker_event(struct worker *worker, enum worker_event event)
 		strength_review(worker->pool);
 		break;
 	case WORKER_DO_KILL_LATE:
+		worker->reason = TALLY_START_TIMEOUT;
 		do_kill(worker, "it was not ready within start_timeout");
 		break;
 	case WORKER_DO_KILL_STUCK:
@@ -697,6 +739,7 @@ worker_init(struct worker *worker, struct pool *pool, uint32_t slot)
 	worker->slot = slot;
 	worker->state = WORKER_EMPTY;
 	worker->rest_fd = -1;
+	control_line_init(&worker->line);
 	worker->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = worker };
 	worker->control = (struct loop_io){ .fd = -1, .fn = on_control, .owner = worker };
 	worker->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = worker };

@@ -8,21 +8,34 @@
 #include <sys/types.h>
 
 #include "common/loop.h"
+#include "common/roles.h"
+#include "supervisor/control_line.h"
 #include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/spawn.h"
 #include "supervisor/stuck.h"
+#include "supervisor/tally.h"
+#include "supervisor/usage.h"
 
 struct pool;
+
+/* The request that a worker has, as the router said in its last answer. */
+struct worker_request {
+	uint32_t query; /* of that answer; 0: never */
+	uint64_t serial;
+	uint8_t id[16];
+	char line[ROLE_REQUEST_MAX + 1]; /* method and path */
+};
 
 struct worker {
 	struct pool *pool;
 	uint32_t slot; /* in the scoreboard */
 	enum worker_state state;
-	pid_t pid;		 /* 0: none */
-	struct loop_io exit;	 /* pidfd */
-	struct loop_io control;	 /* our end of its fd 4 */
-	int rest_fd;		 /* memfd of its fd 7; -1: none */
+	pid_t pid;		/* 0: none */
+	struct loop_io exit;	/* pidfd */
+	struct loop_io control; /* our end of its fd 4 */
+	int rest_fd;		/* memfd of its fd 7; -1: none */
+	struct control_line line;
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;
@@ -35,12 +48,15 @@ struct worker {
 	bool timed_out;			    /* killed for request_timeout */
 	bool asked_to_leave;		    /* its exit is no failure */
 	bool leaving;			    /* it was told to stop: it counts no more */
+	enum tally_reason reason;	    /* it is to be replaced */
 	const char *killed_for;		    /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure; /* step "": none */
 	uint64_t requests_max;		    /* max_requests, with its jitter */
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
 	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
 	pid_t cpu_pid;
+	struct usage usage;
+	struct worker_request request;
 	char last_exit[96]; /* of the process before; "": there was none */
 	uint64_t last_exit_ns;
 };

@@ -1103,7 +1103,7 @@ START_TEST(options_are_checked_where_they_stand)
 	load_bad("[language x]\ncommand = /bin/sh {app}\noption = a b\noption = A text\n"
 		 "option = workers text\noption = b text\noption = b text\n"
 		 "[language y]\ncommand = /bin/sh -{options}\n" LISTEN SERVICE,
-	    6, "t.ini:3: option: 'b' is not text, path");
+	    6, "t.ini:3: option: 'b' is not text, texts, path");
 	ck_assert(has_error("t.ini:4: option: 'A text' does not begin with the name"));
 	ck_assert(has_error("t.ini:5: option: 'workers' is a key of all services"));
 	ck_assert(has_error("t.ini:7: option: 'b' is given twice"));

@@ -10,7 +10,7 @@
 #include "workers/auth/credentials.h"
 #include "workers/auth/token.h"
 #include "workers/calc/calc_eval.h"
-#include "workers/cgi/output.h"
+#include "workers/gateway/output.h"
 #include "workers/common/text.h"
 #include "workers/files/conditional.h"
 #include "workers/files/mime.h"

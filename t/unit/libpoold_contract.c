@@ -263,7 +263,7 @@ START_TEST(a_length_that_is_not_known_is_not_announced)
 	done();
 	request(GET("/stream"), LEASE_KEEP);
 	done();
-	ck_assert_uint_eq(slot()->answer, 0);
+	ck_assert_uint_eq(LEASE_ANSWER_BYTES(slot()->answer), 0);
 }
 END_TEST
 

@@ -16,11 +16,11 @@
 #include <poold.h>
 
 #include "../common/program.h"
+#include "../gateway/reply.h"
+#include "../gateway/spool.h"
+#include "../gateway/variables.h"
 #include "common/http.h"
 #include "exchange.h"
-#include "reply.h"
-#include "spool.h"
-#include "variables.h"
 
 #define REDIRECTS_MAX 10
 
@@ -28,6 +28,7 @@
 struct cgi {
 	struct site site;
 	struct script script;
+	struct variables variables;
 	struct exchange exchange;
 	char route[CGI_PATH_SIZE];
 	char path[CGI_PATH_SIZE]; /* canonical: what the next run is for */
@@ -49,10 +50,9 @@ usage(FILE *out)
 
 /* One run, for cgi->path and cgi->query. */
 static enum exchange_result
-run(struct cgi *cgi, struct poold_request *req, const struct call *call, int body)
+run(struct cgi *cgi, struct poold_request *req, struct call *call, int body)
 {
 	size_t route_len = strlen(cgi->route);
-	enum exchange_result result;
 	char **envp;
 	int status;
 
@@ -61,14 +61,18 @@ run(struct cgi *cgi, struct poold_request *req, const struct call *call, int bod
 		reply_not_found(req, status);
 		return EXCHANGE_DONE;
 	}
-	envp = variables_new(req, call, &cgi->site, &cgi->script);
+	call->script_name = cgi->script.name;
+	call->script_file = cgi->script.file;
+	call->path_info = cgi->script.path_info;
+	variables_clear(&cgi->variables);
+	variables_add_process(&cgi->variables);
+	variables_add_request(&cgi->variables, req, call);
+	envp = variables_environment(&cgi->variables);
 	if (envp == NULL) {
-		reply_not_started(req, &cgi->script, ENOMEM);
+		reply_not_started(req, cgi->script.name, cgi->script.file, ENOMEM);
 		return EXCHANGE_DONE;
 	}
-	result = exchange_run(&cgi->exchange, req, &cgi->script, envp, body);
-	variables_free(envp);
-	return result;
+	return exchange_run(&cgi->exchange, req, &cgi->script, envp, body);
 }
 
 /* Whether path is one of this service. */
@@ -88,7 +92,7 @@ is_below(const char *path, const char *route)
 static bool
 redirect(struct cgi *cgi, struct poold_request *req)
 {
-	const char *location = cgi->exchange.location;
+	const char *location = cgi->exchange.relay.location;
 	size_t path_len = strcspn(location, "?#"), len;
 	const char *query = location + path_len;
 	char path[CGI_PATH_SIZE];
@@ -97,7 +101,7 @@ redirect(struct cgi *cgi, struct poold_request *req)
 	if (path_len >= sizeof(path) ||
 	    http_path_canonical(location, path_len, path, sizeof(path) - 1, &len,
 		&encoded_slash) != NULL) {
-		reply_bad_output(req, &cgi->script, "its Location is no path");
+		reply_bad_output(req, cgi->script.name, "its Location is no path");
 		return false;
 	}
 	path[len] = '\0';
@@ -140,14 +144,20 @@ body_open(struct poold_request *req, struct call *call, int null_fd, int *body)
 static void
 answer(struct cgi *cgi, struct poold_request *req, int null_fd)
 {
-	struct call call = { .method = poold_method(req), .query = cgi->query };
+	struct call call = {
+		.method = poold_method(req),
+		.query = cgi->query,
+		.document_root = cgi->site.document_root,
+		.authorization = cgi->site.authorization,
+	};
 	int redirects = 0, body;
 
 	if (!body_open(req, &call, null_fd, &body))
 		return;
 	while (run(cgi, req, &call, body) == EXCHANGE_REDIRECT) {
 		if (redirects++ == REDIRECTS_MAX) {
-			reply_bad_output(req, &cgi->script, "too many local redirects");
+			reply_bad_output(req, cgi->script.name,
+			    "too many local redirects");
 			break;
 		}
 		if (!redirect(cgi, req))
@@ -296,6 +306,7 @@ main(int argc, char **argv)
 		process_prepare();
 		status = program_serve(argc, argv, handle, cgi);
 	}
+	variables_free(&cgi->variables);
 	free(cgi->site.app);
 	free(cgi->site.document_root);
 	free(cgi);

@@ -4,8 +4,8 @@
  * much was read from it, by whatever process (tcp(7), TCP_INFO).  It decides
  * what may be done for a client whose worker died.
  */
-#ifndef ROUTER_TCP_H
-#define ROUTER_TCP_H
+#ifndef COMMON_TCP_H
+#define COMMON_TCP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* A request body whose length nobody knew, put aside: a CGI program must be told
  * CONTENT_LENGTH before it starts (RFC 3875 section 4.1.2). */
-#ifndef CGI_SPOOL_H
-#define CGI_SPOOL_H
+#ifndef GATEWAY_SPOOL_H
+#define GATEWAY_SPOOL_H
 
 #include <poold.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "router/tcp.h"
+#include "common/tcp.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>

@@ -5,16 +5,6 @@
 #include <string.h>
 
 void
-reply_fields(struct poold_request *req, const struct output_head *head)
-{
-	/* They were checked, and there is room for them. */
-	if (head->location != NULL)
-		(void)poold_set_header(req, "Location", head->location);
-	for (size_t i = 0; i < head->field_count; i++)
-		(void)poold_set_header(req, head->fields[i].name, head->fields[i].value);
-}
-
-void
 reply_not_found(struct poold_request *req, int status)
 {
 	switch (status) {
@@ -32,10 +22,10 @@ reply_not_found(struct poold_request *req, int status)
 }
 
 void
-reply_not_started(struct poold_request *req, const struct script *script, int error)
+reply_not_started(struct poold_request *req, const char *name, const char *file,
+    int error)
 {
-	poold_log(req, "%s: cannot start %s: %s", script->name, script->file,
-	    strerror(error));
+	poold_log(req, "%s: cannot start %s: %s", name, file, strerror(error));
 	switch (error) {
 	case EAGAIN:
 	case EMFILE:
@@ -50,9 +40,9 @@ reply_not_started(struct poold_request *req, const struct script *script, int er
 }
 
 void
-reply_bad_output(struct poold_request *req, const struct script *script, const char *why)
+reply_bad_output(struct poold_request *req, const char *name, const char *why)
 {
-	poold_log(req, "%s: bad output: %s", script->name, why);
+	poold_log(req, "%s: bad output: %s", name, why);
 	(void)poold_problem(req, 502, "the program gave no valid response");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The head of what a CGI program writes (RFC 3875 section 6). */
-#ifndef CGI_OUTPUT_H
-#define CGI_OUTPUT_H
+/* The head of what a CGI or FastCGI program writes (RFC 3875 section 6). */
+#ifndef GATEWAY_OUTPUT_H
+#define GATEWAY_OUTPUT_H
 
 #include <stdint.h>
 #include <sys/types.h>
