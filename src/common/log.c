@@ -16,9 +16,7 @@ static struct {
 	struct sink sink;
 	enum log_level level;
 	bool copy_errors;
-} the_log = { .role = "poold",
-	.sink = { .fd = STDERR_FILENO },
-	.level = LOG_LEVEL_INFO };
+} the_log = { .role = "poold", .sink = { .fd = STDERR_FILENO }, .level = LOG_LEVEL_INFO };
 
 void
 log_open(const char *role, int fd)
@@ -129,16 +127,16 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		copy(line, len);
 }
 
-#define LOG_FUNCTION(name, of_level)         \
-	void name(const char *fmt, ...)      \
-	{                                    \
-		va_list ap;                  \
-                                             \
+#define LOG_FUNCTION(name, of_level)            \
+	void name(const char *fmt, ...)         \
+	{                                       \
+		va_list ap;                     \
+                                                \
 		if ((of_level) > the_log.level) \
-			return;              \
-		va_start(ap, fmt);           \
-		log_line(of_level, fmt, ap); \
-		va_end(ap);                  \
+			return;                 \
+		va_start(ap, fmt);              \
+		log_line(of_level, fmt, ap);    \
+		va_end(ap);                     \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

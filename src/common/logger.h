@@ -27,6 +27,7 @@ enum logger_type {
 	LOGGER_DEST,	     /* logger_dest; fd unless it is syslog; of an id that
 			      * is known: write there from now on */
 	LOGGER_UNDEST,	     /* logger_id: nothing more will go there */
+	LOGGER_REOPENED,     /* logger_id: say so, where the lines now go */
 	LOGGER_BOARD,	     /* logger_board; fd: a scoreboard */
 	LOGGER_UNBOARD,	     /* logger_id */
 	LOGGER_SOURCE,	     /* logger_source; fd: the end of a pipe to read */
@@ -105,7 +106,7 @@ struct logger_source {
 
 struct logger_follow {
 	uint32_t type;
-	uint32_t follow;		/* go on with what comes */
+	uint32_t follow;	       /* go on with what comes */
 	char service[LOGGER_NAME_MAX]; /* "": all */
 };
 

@@ -29,8 +29,8 @@ is_usable(const struct lease_scoreboard *layout, const struct stat *st)
 
 	return layout->magic == LEASE_MAGIC && layout->protocol == LEASE_PROTOCOL &&
 	    layout->size > 0 && (uint64_t)st->st_size >= layout->size &&
-	    layout->worker_size >= sizeof(struct lease_worker) &&
-	    layout->slot_size > 0 && layout->worker_off + workers <= layout->size &&
+	    layout->worker_size >= sizeof(struct lease_worker) && layout->slot_size > 0 &&
+	    layout->worker_off + workers <= layout->size &&
 	    layout->slot_off + slots <= layout->size;
 }
 

@@ -37,7 +37,7 @@ struct dest {
 	struct dest_queue in;
 	bool busy; /* the thread has taken lines, and is not done */
 	bool closing;
-	bool let_go; /* the thread frees it */
+	bool let_go;	  /* the thread frees it */
 	int next_fd;	  /* write there from now on; -1: as before */
 	uint64_t dropped; /* lines */
 	int error;	  /* of the last write; 0: it went well */
@@ -48,8 +48,8 @@ struct dest {
 	bool torn; /* what was written last does not end a line */
 	uint64_t connected_ns;
 	/* the reader's */
-	bool touched;	   /* since dest_wake */
-	uint64_t told;	   /* of dropped: somebody was told */
+	bool touched;  /* since dest_wake */
+	uint64_t told; /* of dropped: somebody was told */
 	uint64_t told_ns;
 };
 TAILQ_HEAD(dests, dest);

@@ -55,8 +55,8 @@ take_number(struct rest *rest, int max_digits, long *number)
 {
 	int digits = 0;
 
-	for (*number = 0; digits < max_digits && rest->len > 0 && *rest->at >= '0' &&
-	     *rest->at <= '9';
+	for (*number = 0;
+	     digits < max_digits && rest->len > 0 && *rest->at >= '0' && *rest->at <= '9';
 	     digits++, rest->at++, rest->len--)
 		*number = *number * 10 + (*rest->at - '0');
 	return digits > 0;
@@ -115,11 +115,13 @@ take_name(struct rest *rest, char name[LOGGER_NAME_MAX], long *pid)
 	}
 	rest->at += len;
 	rest->len -= len;
-	return take_byte(rest, '[') && take_number(rest, 9, pid) && take_text(rest, "]: ");
+	return take_byte(rest, '[') && take_number(rest, 9, pid) &&
+	    take_text(rest, "]: ");
 }
 
 bool
-line_parse_own(struct line *line, char role[LOGGER_NAME_MAX], const char *text, size_t len)
+line_parse_own(struct line *line, char role[LOGGER_NAME_MAX], const char *text,
+    size_t len)
 {
 	struct rest rest = { text, len };
 	struct line read = *line;
@@ -406,9 +408,9 @@ line_syslog(const struct line *line, enum logger_format format, char *out)
 	localtime_r(&line->time.tv_sec, &tm);
 	strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 	end = out +
-	    sprintf(out, "<%d>%s poold/%.*s[%d]: ",
-		FACILITY_DAEMON | severities[line->level], when, LOGGER_NAME_MAX,
-		name_of(line), (int)line->pid);
+	    sprintf(out,
+		"<%d>%s poold/%.*s[%d]: ", FACILITY_DAEMON | severities[line->level],
+		when, LOGGER_NAME_MAX, name_of(line), (int)line->pid);
 	if (format == LOGGER_JSON)
 		end = put_object(end, line);
 	else

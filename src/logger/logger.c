@@ -15,12 +15,12 @@
 #include "common/util.h"
 #include "logger/main.h"
 
-#define TICK_NS		(1000 * MS_NS)
-#define TELL_NS		(10000 * MS_NS) /* between two words on one destination */
-#define NAP_NS		(5 * MS_NS)
-#define NAP_READS_MAX	32
-#define FINISH_NS	(1500 * MS_NS)	/* the supervisor waits for 2 s */
-#define ORPHAN_NS	(60000 * MS_NS) /* the router takes 30 s of them */
+#define TICK_NS		 (1000 * MS_NS)
+#define TELL_NS		 (10000 * MS_NS) /* between two words on one destination */
+#define NAP_NS		 (5 * MS_NS)
+#define NAP_READS_MAX	 32
+#define FINISH_NS	 (1500 * MS_NS)	 /* the supervisor waits for 2 s */
+#define ORPHAN_NS	 (60000 * MS_NS) /* the router takes 30 s of them */
 #define ORPHAN_FINISH_NS (10000 * MS_NS)
 
 /* --- lines ------------------------------------------------------------- */
@@ -225,7 +225,8 @@ add_dest(struct logger *logger, const struct logger_dest *msg, int fd)
 	if (dest != NULL)
 		TAILQ_INSERT_TAIL(&logger->dests, dest, entry);
 	else
-		say(logger, LOGGER_ERROR, "cannot write to %s: %s", name, strerror(errno));
+		say(logger, LOGGER_ERROR, "cannot write to %s: %s", name,
+		    strerror(errno));
 }
 
 static void
@@ -248,6 +249,8 @@ set(struct logger *logger, const struct logger_settings *msg)
 	logger->format = msg->format == LOGGER_JSON ? LOGGER_JSON : LOGGER_TEXT;
 	logger->level = msg->level < LOGGER_LEVELS ? (enum logger_level)msg->level :
 						     LOGGER_INFO;
+	if (getenv("POOLD_DEBUG") != NULL)
+		logger->level = LOGGER_DEBUG;
 	logger->log = msg->log;
 }
 
@@ -281,8 +284,11 @@ stop(struct logger *logger)
 {
 	struct source *source, *next;
 
-	TAILQ_FOREACH_SAFE (source, &logger->sources, entry, next)
-		source_drain(source);
+	/* the last word is the supervisor's */
+	for (int pass = 0; pass < 2; pass++)
+		TAILQ_FOREACH_SAFE (source, &logger->sources, entry, next)
+			if ((strcmp(source->name, "supervisor") == 0) == (pass == 1))
+				source_drain(source);
 	TAILQ_FOREACH (source, &logger->sources, entry)
 		source_flush(source);
 	logger->finish_ns = FINISH_NS;
@@ -322,6 +328,8 @@ handle(struct logger *logger, const void *buf, size_t len, int fd)
 		add_dest(logger, buf, fd);
 	else if (msg->type == LOGGER_UNDEST)
 		remove_dest(logger, msg->id);
+	else if (msg->type == LOGGER_REOPENED)
+		say(logger, LOGGER_INFO, "the logs were reopened");
 	else if (msg->type == LOGGER_BOARD && len == sizeof(struct logger_board))
 		board_add(&logger->boards, buf, fd);
 	else if (msg->type == LOGGER_UNBOARD)

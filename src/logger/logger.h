@@ -38,11 +38,11 @@ struct logger {
 	uint64_t shown_ns;
 	struct loop_timer tick; /* title, and lines that were dropped */
 	struct loop_timer orphan_timer;
-	unsigned reads; /* of sources since the last wait */
-	bool hurry;	/* one of them has much more */
+	unsigned reads;	  /* of sources since the last wait */
+	bool hurry;	  /* one of them has much more */
 	uint64_t wait_ns; /* when the last wait began */
 	uint64_t nap_ns;  /* when reading was last put off */
-	bool orphaned; /* there is no supervisor */
+	bool orphaned;	  /* there is no supervisor */
 	/* the end */
 	uint64_t finish_ns; /* how long writing the rest may take */
 };

@@ -31,6 +31,7 @@ static const char help_text[] =
     "  check                  for monitoring: 0 ok, 1 warning, 2 critical\n"
     "  config                 the configuration, and where it stands\n"
     "  events [-f]            what happened, and with -f what happens\n"
+    "  logs [-f] [service]    the last lines of the log, and with -f those that come\n"
     "  reload                 read the configuration again; waits\n"
     "  restart service        a new generation of workers; waits\n"
     "  scale service n|auto   n workers until the next reload\n"
@@ -209,6 +210,38 @@ run_events(struct client *client, const struct options *options,
 	return status;
 }
 
+static int
+run_logs(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	json_t *request = json_pack("{s:s, s:b}", "command", command->name, "follow",
+	    options->follow);
+	bool ended = false;
+	json_t *json;
+	int status;
+
+	if (args[0] != NULL)
+		json_object_set_new(request, "service", json_string(args[0]));
+	json = command_ask(client, request);
+	status = command_failure(json);
+	json_decref(json);
+	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
+		ended = json_object_get(json, "end") != NULL;
+		if (!ended && options->json)
+			puts(client->line);
+		else if (!ended)
+			show_log(json);
+		json_decref(json);
+		if (fflush(stdout) == EOF)
+			return EX_IOERR;
+	}
+	if (status == 0 && !ended) {
+		warnx("the logger has ended, or we did not read for too long");
+		return EX_UNAVAILABLE;
+	}
+	return status;
+}
+
 /* The end of the connection is that of poold. */
 static int
 run_stop(struct client *client, const struct options *options,
@@ -244,6 +277,7 @@ static const struct command commands[] = {
 	{ "check", 0, 0, run_check, show_check },
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
+	{ "logs", 0, 1, run_logs, NULL },
 	{ "reload", 0, 0, run_simple, NULL },
 	{ "restart", 1, 1, run_service, NULL },
 	{ "scale", 2, 2, run_scale, NULL },
@@ -368,7 +402,8 @@ main(int argc, char **argv)
 		status = usage();
 	} else if (command != NULL &&
 	    (count - 1 < command->min || count - 1 > command->max ||
-		(options.follow && command->run != run_events) ||
+		(options.follow && command->run != run_events &&
+		    command->run != run_logs) ||
 		(options.delay > 0 && command->run != run_top) ||
 		(options.json && command->run == run_top)))
 		status = usage();

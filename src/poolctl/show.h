@@ -11,5 +11,7 @@ void show_config(const json_t *reply);
 void show_check(const json_t *reply);
 void show_slow(const json_t *reply);
 void show_event(const json_t *event);
+/* A line of the log. */
+void show_log(const json_t *line);
 
 #endif

@@ -82,6 +82,13 @@ logger_link_undest(struct logger_link *link, uint32_t id)
 }
 
 void
+logger_link_reopened(struct logger_link *link)
+{
+	if (is_told(link))
+		send_id(link, LOGGER_REOPENED, 0);
+}
+
+void
 logger_link_add_pool(struct logger_link *link, const struct pool *pool)
 {
 	struct logger_board msg = { .type = LOGGER_BOARD,

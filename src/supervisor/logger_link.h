@@ -28,12 +28,12 @@ struct logger_link {
 	struct loop_timer restart_timer;
 	struct loop_timer ping_timer;
 	uint64_t started_ns;
-	uint64_t asked_ns; /* by a ping that is not answered; 0: it was */
-	unsigned failures; /* deaths in a row while young */
-	uint64_t lines;	   /* of this logger */
-	uint64_t dropped;  /* of them */
+	uint64_t asked_ns;	 /* by a ping that is not answered; 0: it was */
+	unsigned failures;	 /* deaths in a row while young */
+	uint64_t lines;		 /* of this logger */
+	uint64_t dropped;	 /* of them */
 	uint64_t dropped_before; /* by those before it */
-	bool retiring; /* it is that of an earlier version, and is to end */
+	bool retiring;		 /* it is that of an earlier version, and is to end */
 };
 
 void logger_link_init(struct logger_link *link, struct supervisor *supervisor);
@@ -48,6 +48,8 @@ void logger_link_stop(struct logger_link *link);
 /* A destination, or what is behind it now; it is used no more. */
 void logger_link_dest(struct logger_link *link, const struct log_dest *dest);
 void logger_link_undest(struct logger_link *link, uint32_t id);
+/* All destinations have been told anew. */
+void logger_link_reopened(struct logger_link *link);
 void logger_link_settings(struct logger_link *link);
 void logger_link_source(struct logger_link *link, struct log_source *source);
 /* Its scoreboard may be read; it is no more. */

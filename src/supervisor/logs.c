@@ -511,6 +511,7 @@ logs_reopen(struct supervisor *supervisor, const struct config *config)
 		free(why);
 		return;
 	}
+	logger_link_reopened(&supervisor->logger);
 	link_tell_logs(&supervisor->link);
 }
 

@@ -39,8 +39,8 @@ struct log_source {
 	int fd;
 	uint32_t pool; /* 0: no worker's */
 	uint32_t slot;
-	int pid;    /* 0: not started yet */
-	char *name; /* service, or role */
+	int pid;     /* 0: not started yet */
+	char *name;  /* service, or role */
 	char *carry; /* of a line, that the logger before has read; NULL: nothing */
 	uint32_t carry_len;
 };
