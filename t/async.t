@@ -247,4 +247,48 @@ $poold = poold($config =~ s/request_timeout = 10s/request_timeout = 500ms/r);
 }
 $poold->destroy;
 
+# The example of libpoold(3), as it stands on the page.
+{
+	my $build = Poold::Test::builddir();
+	my ($lib) = grep { -e "$_/libpoold.so" } "$build/.libs";
+	my $cc = $ENV{CC} // 'cc';
+	my $path = Poold::Test::srcdir() . '/man/libpoold.3';
+	open(my $fh, '<', $path) or die "$path: $!";
+	my $page = do { local $/; <$fh> };
+	my ($text) = $page =~ /^\.\\" example: begin.*?\n\.Bd.*?\n(.*?)^\.Ed/ms;
+	$text =~ s/\\e/\\/g;
+	my $source = temp_dir() . '/example.c';
+	open(my $out, '>', $source) or die "$source: $!";
+	print $out $text;
+	close $out;
+	my $program = temp_dir() . '/example';
+	my @sanitize = `grep -c fsanitize=address $build/Makefile` > 0 ?
+	    '-fsanitize=address,undefined' : ();
+	SKIP: {
+		skip 'no compiler or no shared library', 5
+		    unless $lib && system("command -v $cc >/dev/null 2>&1") == 0;
+		is(system($cc, @sanitize, '-Wall', '-Wextra', '-Werror',
+		    '-I' . Poold::Test::srcdir() . '/src/libpoold', '-o', $program, $source,
+		    "-L$lib", '-lpoold', "-Wl,-rpath,$lib"), 0,
+		    'the example of libpoold(3) compiles');
+		my $port = free_port();
+		my $pid = fork // die "fork: $!";
+		if ($pid == 0) {
+			open(STDERR, '>', temp_dir() . '/example.log');
+			delete @ENV{qw(LISTEN_FDS LISTEN_PID POOLD_PROTOCOL)};
+			exec $program, $port or POSIX::_exit(127);
+		}
+		push @children, $pid;
+		my $client;
+		wait_until(sub { $client = eval { Poold::Client->new(port => $port) } }, 10);
+		$client->request('GET', '/wait');
+		my $go = Poold::Client->new(port => $port);
+		ok(!$client->readable(0.1), '... a request waits there');
+		is($go->get('/go')->body, "gone\n", '... until another one comes');
+		is($client->response->body, "go\n", '... that lets it go');
+		kill TERM => $pid;
+		is(ended($pid), 0, '... and it ends with 0');
+	}
+}
+
 finish();

@@ -85,7 +85,11 @@ sub ctl {
 sub note_keys {
 	my ($value) = @_;
 	if (ref $value eq 'HASH') {
-		$seen{$_} = 1, note_keys($value->{$_}) for keys %$value;
+		for my $key (keys %$value) {
+			$seen{$key} = 1;
+			# labels of metrics are in docs/metrics.md
+			note_keys($value->{$key}) if $key ne 'labels';
+		}
 	} elsif (ref $value eq 'ARRAY') {
 		note_keys($_) for @$value;
 	}
@@ -275,6 +279,7 @@ json('check');
 json('resume', 'spare');
 json('status', 'none');
 ask_history();
+json('metrics');
 # of the breaker's event, which t/breaker.t has; and what poolctl keeps to itself
 $seen{$_} = 1 for qw(reason end follow);
 my ($keys) = slurp(Poold::Test::srcdir() . '/man/poolctl.1') =~ /^\.Ss Keys\n(.*?)^\.Ss /ms;

@@ -13,6 +13,8 @@
 
 /* CLOCK_MONOTONIC, nanoseconds. */
 uint64_t util_now_ns(void);
+/* CLOCK_REALTIME, milliseconds since the epoch: to show, not to measure with. */
+uint64_t util_epoch_ms(void);
 
 /* Fills addr from a socket address; IPv4-mapped IPv6 becomes IPv4. */
 void util_addr_from_sockaddr(struct lease_addr *addr, const struct sockaddr_storage *ss);

@@ -55,7 +55,8 @@ log_stderr(const char *line)
 	int len;
 
 	len = snprintf(out, sizeof(out), "%.64s[%d]: %s\n",
-	    sink.name[0] != '\0' ? sink.name : "poold", (int)getpid(), line);
+	    sink.name[0] != '\0' ? sink.name : program_invocation_short_name,
+	    (int)getpid(), line);
 	/* One write, so that lines of several workers do not mix.  There is
 	 * nowhere to say that it failed. */
 	while (write(STDERR_FILENO, out, (size_t)len) == -1 && errno == EINTR)

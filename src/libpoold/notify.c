@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Tells the service manager how this process is (sd_notify(3)). */
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +11,8 @@
 #include <unistd.h>
 
 #include "libpoold/internal.h"
+
+#define STATUS_MAX 1024
 
 static struct {
 	struct sockaddr_un address;
@@ -35,8 +39,9 @@ watchdog_open(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-void
-notify_open(void)
+/* Takes the address of the manager from the environment. */
+static void
+address_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t len;
@@ -56,8 +61,35 @@ notify_open(void)
 		else
 			manager.len++;
 	}
+}
+
+void
+notify_open(void)
+{
+	if (getenv("NOTIFY_SOCKET") == NULL) {
+		manager.len = 0;
+		return;
+	}
+	address_open();
 	unsetenv("NOTIFY_SOCKET");
 	watchdog_open();
+}
+
+void
+poold_status(const char *fmt, ...)
+{
+	char state[STATUS_MAX] = "STATUS=";
+	size_t len = strlen(state);
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(state + len, sizeof(state) - len, fmt, ap) < 0)
+		state[len] = '\0';
+	va_end(ap);
+	state[len + strcspn(state + len, "\n")] = '\0'; /* another would begin there */
+	if (manager.len == 0)
+		address_open(); /* before poold_serve */
+	notify_send(state);
 }
 
 void

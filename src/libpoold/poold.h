@@ -259,6 +259,11 @@ void poold_log(struct poold_request *req, const char *fmt, ...) POOLD_PRINTF(2, 
 /* Where log lines go instead: fn gets a line without newline.  NULL: stderr. */
 void poold_set_log(void (*fn)(const char *line, void *arg), void *arg);
 
+/* Says in a few words how this process is, to poold or another service manager
+ * (STATUS= of sd_notify(3)).  A worker that cannot start says why: poold then gives
+ * that as the reason, where the start was asked for. */
+void poold_status(const char *fmt, ...) POOLD_PRINTF(1, 2);
+
 /* Formats t as an IMF-fixdate (RFC 9110 section 5.6.7), 29 characters. */
 #define POOLD_DATE_SIZE 30
 void poold_format_date(time_t t, char buf[POOLD_DATE_SIZE]);

@@ -32,6 +32,7 @@ static const char help_text[] =
     "  config                 the configuration, and where it stands\n"
     "  events [-f]            what happened, and with -f what happens\n"
     "  logs [-f] [service]    the last lines of the log, and with -f those that come\n"
+    "  metrics                what there is to count, as Prometheus reads it\n"
     "  reload                 read the configuration again; waits\n"
     "  restart service        a new generation of workers; waits\n"
     "  scale service n|auto   n workers until the next reload\n"
@@ -278,6 +279,7 @@ static const struct command commands[] = {
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
 	{ "logs", 0, 1, run_logs, NULL },
+	{ "metrics", 0, 0, run_simple, show_metrics },
 	{ "reload", 0, 0, run_simple, NULL },
 	{ "restart", 1, 1, run_service, NULL },
 	{ "scale", 2, 2, run_scale, NULL },

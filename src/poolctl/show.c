@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/exposition.h"
+
 #define CELL_MAX    64
 #define COLUMNS_MAX 16
 
@@ -274,6 +276,17 @@ show_config(const json_t *reply)
 			printf("\n");
 		show_section(json_array_get(sections, i), located);
 	}
+}
+
+void
+show_metrics(const json_t *reply)
+{
+	size_t len;
+	char *page = exposition_text(get(reply, "families"), &len);
+
+	if (page != NULL)
+		fwrite(page, 1, len, stdout);
+	free(page);
 }
 
 void

@@ -9,6 +9,7 @@ void show_status(const json_t *reply);
 void show_service(const json_t *reply);
 void show_config(const json_t *reply);
 void show_check(const json_t *reply);
+void show_metrics(const json_t *reply);
 void show_slow(const json_t *reply);
 void show_event(const json_t *event);
 /* A line of the log. */

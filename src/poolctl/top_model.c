@@ -72,7 +72,7 @@ static void
 add_past(struct top_service *service)
 {
 	const json_t *history = json_object_get(service->json, "history");
-	const json_t *rates = json_object_get(history, "requests_per_second");
+	const json_t *rates = json_object_get(history, "rate");
 
 	for (size_t i = 0; i < json_array_size(rates); i++)
 		add_sample(service, json_number_value(json_array_get(rates, i)));

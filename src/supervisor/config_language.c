@@ -22,6 +22,7 @@ static const struct {
 } shipped[] = {
 	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
 	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, { NULL } },
 	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH,
 	    { "argument texts", "document_root path", NULL } },
 	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH,

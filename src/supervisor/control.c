@@ -341,6 +341,7 @@ control_reloading(struct supervisor *supervisor)
 
 	json_decref(control->errors);
 	control->errors = json_array();
+	control->reloads.began_ns = util_now_ns();
 	event_tell(supervisor, "reload_started", NULL, NULL);
 }
 
@@ -354,7 +355,14 @@ void
 control_reloaded(struct supervisor *supervisor, const char *failure)
 {
 	struct control *control = &supervisor->control;
+	struct control_reloads *reloads = &control->reloads;
 
+	reloads->last_ns = util_now_ns() - reloads->began_ns;
+	if (failure == NULL) {
+		reloads->done++;
+		reloads->last_done_ms = util_epoch_ms();
+	} else
+		reloads->failed++;
 	free(control->failure);
 	control->failure = failure != NULL ? util_strdup(failure) : NULL;
 	if (failure != NULL)

@@ -31,6 +31,15 @@ struct control_socket {
 	bool all;    /* anybody may look */
 };
 
+/* Reloads, and restarts of a service. */
+struct control_reloads {
+	uint64_t done;
+	uint64_t failed;
+	uint64_t began_ns;
+	uint64_t last_ns;      /* how long the last one took */
+	uint64_t last_done_ms; /* since the epoch: the last that succeeded; 0: none */
+};
+
 struct control {
 	struct supervisor *supervisor;
 	struct control_socket socket;
@@ -45,7 +54,8 @@ struct control {
 	bool answered;		       /* it was; connections is known */
 	uint32_t connections;	       /* of clients, as the router says */
 	struct json_t *errors;	       /* of the configuration, in this reload */
-	char *failure;		       /* why the last reload failed; NULL: it did not */
+	struct control_reloads reloads;
+	char *failure; /* why the last reload failed; NULL: it did not */
 };
 
 void control_init(struct supervisor *supervisor);

@@ -9,6 +9,7 @@
 #include "supervisor/control_client.h"
 #include "supervisor/control_status.h"
 #include "supervisor/event.h"
+#include "supervisor/metrics.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -105,6 +106,15 @@ control_command_answer(struct control_client *client)
 		return json_pack("{s:b, s:s}", "ok", 0, "error",
 		    "there is no such service");
 	return control_status_service(supervisor, service, wanted);
+}
+
+static void
+show_metrics(struct control_client *client, json_t *request)
+{
+	(void)request;
+	reply(client,
+	    json_pack("{s:b, s:o}", "ok", 1, "families",
+		metrics_families(supervisor_of(client))));
 }
 
 static void
@@ -309,6 +319,7 @@ static const struct command {
 	{ "events", false, true, true, follow },
 	/* workers may print anything */
 	{ "logs", true, true, false, show_logs },
+	{ "metrics", false, true, true, show_metrics },
 	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */
 	{ "config", true, true, false, show_config },

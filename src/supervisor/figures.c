@@ -271,6 +271,9 @@ figures_open(struct supervisor *supervisor)
 			log_warn("no memory for figures of requests: %s",
 			    strerror(errno));
 	}
+	/* once, so that it does not follow the clock */
+	board->started_ms = util_epoch_ms() -
+	    (util_now_ns() - supervisor->started_ns) / MS_NS;
 	loop_timer_set(&supervisor->loop, &board->timer, util_now_ns() + LOOK_NS);
 }
 

@@ -58,6 +58,7 @@ struct figures {
 struct figures_board {
 	int fd;
 	struct stats *stats; /* NULL: there is no memory for it */
+	uint64_t started_ms; /* when poold was, since the epoch */
 	struct loop_timer timer;
 };
 

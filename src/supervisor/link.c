@@ -545,6 +545,7 @@ on_exit_event(void *owner, uint32_t events)
 	    info.si_status,
 	    link_old_serves_on(link) ? "the old one serves on; trying again" :
 				       "starting another");
+	link->deaths++;
 	event_tell(link->supervisor, "router_died", NULL, "s:i", "pid", (int)pid);
 	if (util_now_ns() - link->started_ns >= YOUNG_NS)
 		link->failures = 0;

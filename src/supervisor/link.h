@@ -13,6 +13,7 @@
 #include "common/channel.h"
 #include "common/loop.h"
 #include "common/roles.h"
+#include "supervisor/usage.h"
 
 struct listener;
 struct pool;
@@ -38,9 +39,11 @@ struct link {
 	struct loop_timer restart_timer;
 	uint64_t started_ns;
 	unsigned failures; /* deaths in a row while young */
-	uint16_t epoch;	   /* of the router that runs */
-	uint32_t version;  /* of the tables last committed */
-	bool stopping;	   /* its end is wanted */
+	uint64_t deaths;   /* that nobody asked for */
+	struct usage usage;
+	uint16_t epoch;	  /* of the router that runs */
+	uint32_t version; /* of the tables last committed */
+	bool stopping;	  /* its end is wanted */
 	struct link_old old;
 };
 

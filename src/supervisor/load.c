@@ -107,6 +107,19 @@ accept_queue(int fd)
 	return poll(&poll_fd, 1, 0) == 1; /* a unix socket: some, or none */
 }
 
+bool
+load_accept_queue(int fd, uint32_t *length, uint32_t *limit)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return false;
+	*length = info.tcpi_unacked;
+	*limit = info.tcpi_sacked;
+	return true;
+}
+
 /* User and system time in clock ticks; proc(5): the fields behind the command's
  * name, which is in parentheses and may hold any. */
 static uint64_t

@@ -18,6 +18,8 @@ struct worker;
 uint32_t load_busy(struct pool *pool);
 /* Requests that wait: in the router, or in the accept queues. */
 uint32_t load_queued(struct pool *pool);
+/* Of a listening socket, as the kernel tells for TCP; else false. */
+bool load_accept_queue(int fd, uint32_t *length, uint32_t *limit);
 /* Whether this very worker has a request; false where that is not known. */
 bool load_is_busy(const struct worker *worker);
 

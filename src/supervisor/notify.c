@@ -33,6 +33,8 @@ handle_message(struct supervisor *supervisor, char *text, pid_t sender)
 			health_watchdog(worker);
 		else if (strcmp(line, "WATCHDOG=trigger") == 0)
 			health_trigger(worker);
+		else if (strncmp(line, "STATUS=", 7) == 0)
+			worker_says(worker, line + 7);
 }
 
 static void
@@ -51,6 +53,13 @@ on_event(void *owner, uint32_t events)
 		text[len] = '\0';
 		handle_message(supervisor, text, sender);
 	}
+}
+
+void
+notify_read(struct supervisor *supervisor)
+{
+	if (supervisor->notify.io.fd != -1)
+		on_event(supervisor, 0);
 }
 
 /* Binds to a name that is free; returns 0, or -1 with errno. */

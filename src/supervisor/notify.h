@@ -19,6 +19,8 @@ struct notify {
 /* Opens the socket, unless an earlier version of poold left it.  Returns 0, or -1
  * with errno. */
 int notify_open(struct supervisor *supervisor);
+/* Reads what has come by now. */
+void notify_read(struct supervisor *supervisor);
 void notify_close(struct supervisor *supervisor);
 
 #endif

@@ -86,6 +86,11 @@ static const struct record_key supervisor_keys[] = {
 	KEY(BOOL, "control_all", control.socket.all),
 	KEY(TEXT, "reload_failure", control.failure),
 	KEY(FD, "figures_fd", figures.fd),
+	KEY(UNSIGNED, "reloads_done", control.reloads.done),
+	KEY(UNSIGNED, "reloads_failed", control.reloads.failed),
+	KEY(UNSIGNED, "reload_last_ns", control.reloads.last_ns),
+	KEY(UNSIGNED, "reload_done_ms", control.reloads.last_done_ms),
+	KEY(UNSIGNED, "router_deaths", link.deaths),
 	KEY(UNSIGNED, "router_epoch", link.epoch),
 	KEY(UNSIGNED, "tables_version", link.version),
 };

@@ -62,6 +62,7 @@ struct supervisor {
 	struct events events;
 	struct figures_board figures;
 	struct usage_clock usage;
+	struct usage own_usage;
 	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

@@ -154,8 +154,14 @@ static void
 on_exit_event(void *owner, uint32_t events)
 {
 	struct worker *worker = owner;
+	pid_t pid = worker->pid;
 
 	(void)events;
+	/* what it said last may be the reason of its end */
+	if (worker->ready_ns == 0)
+		notify_read(worker->pool->supervisor);
+	if (worker->pid != pid)
+		return;
 	worker_event(worker, WORKER_ON_EXIT);
 }
 
@@ -369,6 +375,7 @@ do_spawn(struct worker *worker)
 	worker->ready_ns = 0;
 	worker->spawned_ns = util_now_ns();
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
+	worker->said[0] = '\0';
 	health_spawned(worker);
 	if (!fork_worker(worker)) {
 		log_error("service %s: cannot start worker %u: %s", service_of(worker),
@@ -533,7 +540,21 @@ explain_start(struct worker *worker, const siginfo_t *info)
 		    "in the log names the shared library or command that is "
 		    "missing",
 		    path);
+	if (worker->said[0] != '\0')
+		return util_asprintf(": %s", worker->said);
 	return health_explain(worker);
+}
+
+void
+worker_says(struct worker *worker, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 1 < sizeof(worker->said); text++)
+		worker->said[n++] = (char)((unsigned char)*text >= ' ' && *text != 0x7f ?
+			*text :
+			' ');
+	worker->said[n] = '\0';
 }
 
 /* For whoever waits for this generation. */

@@ -19,6 +19,7 @@
 
 struct pool;
 
+#define WORKER_SAID_SIZE 512
 /* The request that a worker has, as the router said in its last answer. */
 struct worker_request {
 	uint32_t query; /* of that answer; 0: never */
@@ -55,6 +56,7 @@ struct worker {
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
 	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
 	pid_t cpu_pid;
+	char said[WORKER_SAID_SIZE]; /* STATUS= of sd_notify(3); "": nothing */
 	struct usage usage;
 	struct worker_request request;
 	char last_exit[96]; /* of the process before; "": there was none */
@@ -66,6 +68,9 @@ void worker_event(struct worker *worker, enum worker_event event);
 
 /* Sends a signal to the process, if there is one. */
 void worker_signal(struct worker *worker, int sig);
+
+/* What the worker says of itself, untrusted. */
+void worker_says(struct worker *worker, const char *text);
 
 /* Whether it was told GO and nothing since. */
 static inline bool

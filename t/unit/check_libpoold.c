@@ -108,6 +108,7 @@ main(void)
 	suite_request(suite);
 	suite_contract(suite);
 	suite_own(suite);
+	suite_many(suite);
 	suite_timing(suite);
 	suite_parts(suite);
 	runner = srunner_create(suite);

@@ -267,6 +267,13 @@ START_TEST(a_length_that_is_not_known_is_not_announced)
 }
 END_TEST
 
+static void
+setup_many(void)
+{
+	rig_serve = serve_many;
+	setup();
+}
+
 void
 suite_contract(Suite *suite)
 {
@@ -276,6 +283,15 @@ suite_contract(Suite *suite)
 	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
 	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
 	    the_title_says_what_the_worker_does, no_descriptor_is_left_behind,
+	    the_length_of_an_answer_is_announced,
+	    an_answer_that_breaks_off_is_shorter_than_announced,
+	    a_length_that_is_not_known_is_not_announced);
+	CASE(suite, "the contract, several", setup_many, a_kick_is_ignored,
+	    a_check_is_answered_on_control, stop_serves_what_is_queued,
+	    the_control_word_makes_a_busy_worker_look,
+	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
+	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
+	    the_title_says_what_the_worker_does,
 	    the_length_of_an_answer_is_announced,
 	    an_answer_that_breaks_off_is_shorter_than_announced,
 	    a_length_that_is_not_known_is_not_announced);

@@ -39,7 +39,7 @@ own_start(bool inherited)
 			setenv("LISTEN_PID", pid, 1);
 			setenv("LISTEN_FDS", "1", 1);
 		}
-		_exit(poold_serve(inherited ? 1 : 2, argv, handler, NULL));
+		_exit(rig_serve(inherited ? 1 : 2, argv));
 	}
 	if (inherited) {
 		getsockname(rig.listener, (struct sockaddr *)&own_address, &len);
@@ -67,6 +67,20 @@ setup_alone(void)
 static void
 setup_inherited(void)
 {
+	own_start(true);
+}
+
+static void
+setup_alone_many(void)
+{
+	rig_serve = serve_many;
+	own_start(false);
+}
+
+static void
+setup_inherited_many(void)
+{
+	rig_serve = serve_many;
 	own_start(true);
 }
 
@@ -245,7 +259,7 @@ serve_status(int argc, char *argument)
 	ck_assert_int_eq(pipe2(rig.log, O_CLOEXEC), 0);
 	if ((rig.pid = fork()) == 0) {
 		child_fds(&rig.log[1], to, 1);
-		_exit(poold_serve(argc, argv, handler, NULL));
+		_exit(rig_serve(argc, argv));
 	}
 	return worker_wait();
 }
@@ -286,6 +300,16 @@ suite_own(Suite *suite)
 	    running_out_of_descriptors_does_not_stop_the_worker);
 	CASE(suite, "inherited", setup_inherited, an_accepting_worker_answers_and_keeps,
 	    sigterm_serves_what_has_arrived, an_idle_connection_is_closed_on_sigterm);
+	CASE(suite, "alone, several", setup_alone_many,
+	    an_accepting_worker_answers_and_keeps, the_trace_id_becomes_the_request_id,
+	    pipelined_requests_are_answered_in_order, a_head_may_come_in_pieces,
+	    a_large_body_is_read_whole, a_bad_request_is_refused_with_a_problem,
+	    a_path_that_climbs_is_refused, options_of_everything_is_answered,
+	    sigterm_serves_what_has_arrived, an_idle_connection_is_closed_on_sigterm,
+	    running_out_of_descriptors_does_not_stop_the_worker);
+	CASE(suite, "inherited, several", setup_inherited_many,
+	    an_accepting_worker_answers_and_keeps, sigterm_serves_what_has_arrived,
+	    an_idle_connection_is_closed_on_sigterm);
 	CASE(suite, "an accepting worker's start", NULL,
 	    readiness_is_told_to_an_abstract_socket, a_bad_address_is_a_usage_error,
 	    a_port_that_is_taken_is_unavailable);

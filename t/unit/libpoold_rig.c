@@ -174,6 +174,14 @@ handler(struct poold_request *req, void *arg)
 		poold_problem(req, 404, "no \"%s\"\xff", path);
 }
 
+static int
+serve_one(int argc, char **argv)
+{
+	return poold_serve(argc, argv, handler, NULL);
+}
+
+int (*rig_serve)(int argc, char **argv) = serve_one;
+
 /* --- descriptors ------------------------------------------------------ */
 
 static void
@@ -282,7 +290,7 @@ worker_run(void)
 	setenv("POOLD_FDS", "3,4,5,6", 1);
 	setenv("POOLD_SERVICE", "test", 1);
 	setenv("POOLD_SLOT", "3", 1);
-	_exit(poold_serve(1, argv, handler, NULL));
+	_exit(rig_serve(1, argv));
 }
 
 void

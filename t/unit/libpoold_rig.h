@@ -46,6 +46,9 @@ extern struct lease_packet packet;
 
 /* What the worker under test does, by path. */
 void handler(struct poold_request *req, void *arg);
+/* How it serves: with poold_serve, or with poold_worker_next. */
+extern int (*rig_serve)(int argc, char **argv);
+int serve_many(int argc, char **argv);
 
 /* In a child: makes fds[i] descriptor to[i], closes all others, and leaves
  * nothing else of this process behind. */
@@ -105,6 +108,7 @@ TCase *case_make(Suite *suite, const char *name, void (*up)(void),
 void suite_request(Suite *suite);
 void suite_contract(Suite *suite);
 void suite_own(Suite *suite);
+void suite_many(Suite *suite);
 void suite_timing(Suite *suite);
 
 #endif

@@ -171,6 +171,7 @@ static void __attribute__((noreturn))
 become(const struct application *app, pid_t parent, int failure_fd)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	const int above = STDERR_FILENO + 1;
 	sigset_t none;
 	int error;
 
@@ -182,9 +183,13 @@ become(const struct application *app, pid_t parent, int failure_fd)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent ||
 	    (app->dir != NULL && chdir(app->dir) == -1) ||
 	    dup2(app->listen_fd, STDIN_FILENO) == -1 ||
-	    dup2(STDERR_FILENO, STDOUT_FILENO) == -1) {
+	    dup2(STDERR_FILENO, STDOUT_FILENO) == -1 ||
+	    (failure_fd != above && dup3(failure_fd, above, O_CLOEXEC) == -1)) {
 		error = errno;
 	} else {
+		/* what poold gave us is not for it: queue, scoreboard, ... */
+		failure_fd = above;
+		closefrom(above + 1);
 		execvpe(app->argv[0], app->argv, app->envp);
 		error = errno;
 	}
