@@ -42,7 +42,7 @@ sub prints {
 	my ($poold, $text, %o) = @_;
 	my $query = join '&', 'text=' . escaped($text), map { "$_=$o{$_}" } keys %o;
 	my $r = $poold->get(($o{route} // '/p') . "?$query");
-	return split ' ', $r->body;
+	return @{ $r->json }{qw(pid id)};
 }
 
 my $time = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;
@@ -61,7 +61,7 @@ prints($poold, "first half, ");
 prints($poold, "second half\n");
 like($poold->wait_log('second half'), qr/: (?:\[\w+\] )?first half, second half$/,
     'a line may come in pieces');
-(undef, $id) = split ' ', $poold->get('/p?log=from+the+library')->body;
+$id = $poold->get('/p?log=from+the+library')->json->{id};
 like($poold->wait_log('from the library'), qr/ p\[$pid\]: \[$id\] from the library$/,
     'what poold_log puts in front is not repeated');
 prints($poold, "<3>this is bad\n<4>beware\n<7>a detail\n<6>so it is\n");

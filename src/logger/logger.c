@@ -2,6 +2,7 @@
 #include "logger/logger.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -372,11 +373,19 @@ on_orphan_timer(void *owner)
 	loop_stop(&logger->loop);
 }
 
-/* The supervisor died: those that it has left may still say something. */
+/* The supervisor died: those that it has left may still say something.  Our own
+ * output is one of the sources, and would never end. */
 static void
 on_end(void *owner)
 {
 	struct logger *logger = owner;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null != -1) {
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
 
 	channel_close(&logger->supervisor);
 	logger->orphaned = true;

@@ -11,7 +11,7 @@
  *	child	"ms": a process that goes on, holds all descriptors for as many
  *		milliseconds, writes "child" with an end of line, and ends
  *
- * The answer is the pid and, behind a blank, the request id.
+ * The answer is {"pid":PID,"id":"REQUEST ID"}.
  */
 #include <poold.h>
 #include <stdio.h>
@@ -78,9 +78,9 @@ handle(struct poold_request *req, void *arg)
 		poold_log(req, "%s", log);
 	leave_child(number(req, "child", 0));
 	rest(number(req, "after", 0));
-	len = snprintf(answer, sizeof(answer), "%ld %s", (long)getpid(),
-	    poold_request_id(req));
-	poold_respond(req, 200, "text/plain", answer, (size_t)len);
+	len = snprintf(answer, sizeof(answer), "{\"pid\":%ld,\"id\":\"%s\"}",
+	    (long)getpid(), poold_request_id(req));
+	poold_respond(req, 200, "application/json", answer, (size_t)len);
 }
 
 int
