@@ -202,7 +202,7 @@ sub asks {
 }
 my @idle = map { asks() } 1 .. 10;
 my $began = time;
-prints($poold, 'x' x 4000) for 1 .. 300;
+prints($poold, 'x' x 4000) for 1 .. 600;
 cmp_ok(time - $began, '<', patience(20), 'clients that read nothing hold no request up');
 my $got = '';
 while (defined(my $line = <$follow>)) {

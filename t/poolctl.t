@@ -124,6 +124,7 @@ sub service {
 my ($status, $text) = ctl('status');
 is($status, 0, 'status ends well');
 like($text, qr/^echo +running +0\/2\/0 /m, '... and shows a service in a line');
+ok(!(grep { length > 80 } (split /\n/, $text)[ 1 .. 3 ]), '... of a terminal of 80 columns');
 unlike($text, qr/\033/, '... without colours when it is no terminal');
 $poold->get('/echo') for 1 .. 5;
 is(service('echo')->{requests}, 5, 'status counts requests');
@@ -142,6 +143,7 @@ $slow->send("GET /echo?sleep_ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
 eventually { service('echo')->{workers_busy} == 1 } 5, 'a worker with a request is busy';
 ok((grep { defined $_->{request_seconds} } @{ json('status', 'echo')->{workers} }) == 1,
     '... and the age of its request is shown');
+like((ctl('status', 'echo'))[1], qr{ busy +\d+\.\ds +GET /echo }, '... and the request itself');
 
 # --- a crash ------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ is($slow[0]{request}, 'GET /late?sleep_ms=1500', '... with what was asked');
 is($slow[0]{service}, 'late', '... of whom');
 is_deeply([ $slow[0]{pid} ], [ $poold->workers('late') ], '... and who was at it');
 cmp_ok($slow[0]{request_seconds}, '>=', 0.2, '... for how long');
-like((ctl('slowlog', 'late'))[1], qr/ late slow worker 0 .*GET \/late\?sleep_ms=1500\n    wchan /,
+like((ctl('slowlog', 'late'))[1], qr/ late slow worker 0 .*GET \/late\?sleep_ms=1500 [0-9a-f]{32}\n    wchan /,
     '... and is shown to people');
 is(scalar @{ json('slowlog', 'echo')->{slow} }, 0, 'slowlog can be about one service');
 is((ctl('slowlog', 'none'))[0], 1, '... if there is such a one');

@@ -6,22 +6,26 @@
 #include "common/trace.h"
 #include "common/util.h"
 
-/* Continues the client's trace, or begins one. */
-static void
+/* Continues the client's trace, or begins one.  Returns whether the client has
+ * begun it. */
+static bool
 fill_trace(struct lease_msg *msg, const struct http_head *head, const char *buf)
 {
 	struct trace trace;
 
-	if (trace_find(head->fields, head->field_count, buf, &trace)) {
+	bool begun = trace_find(head->fields, head->field_count, buf, &trace);
+
+	if (begun) {
 		memcpy(msg->request_id, trace.id, sizeof(msg->request_id));
 		msg->flags |= trace.sampled ? LEASE_SAMPLED : 0u;
 	} else {
 		util_random(msg->request_id, sizeof(msg->request_id));
 	}
 	util_random(msg->span_id, sizeof(msg->span_id));
+	return begun;
 }
 
-void
+bool
 lease_head_fill(struct lease_msg *msg, const struct http_head *head, const char *buf,
     size_t path_len)
 {
@@ -38,5 +42,5 @@ lease_head_fill(struct lease_msg *msg, const struct http_head *head, const char 
 	msg->host = head->host;
 	msg->path_len = (uint16_t)path_len;
 	msg->field_count = head->field_count;
-	fill_trace(msg, head, buf);
+	return fill_trace(msg, head, buf);
 }

@@ -4,6 +4,7 @@
 #ifndef COMMON_LEASE_HEAD_H
 #define COMMON_LEASE_HEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/http.h"
@@ -14,9 +15,9 @@
  * id, the client's trace id or a random one, with LEASE_SAMPLED as the client
  * has it; and a random span id.  head was parsed from buf;
  * path_len is the length of its canonical path.  The rest of msg is left as it
- * is.
+ * is.  Returns whether the trace is the client's.
  */
-void lease_head_fill(struct lease_msg *msg, const struct http_head *head, const char *buf,
+bool lease_head_fill(struct lease_msg *msg, const struct http_head *head, const char *buf,
     size_t path_len);
 
 #endif

@@ -20,7 +20,7 @@
 
 enum role_type {
 	/* supervisor to router */
-	ROLE_START = 1,	      /* role_start; fd: access log, if any */
+	ROLE_START = 1,	      /* role_start */
 	ROLE_LISTENER,	      /* role_listener; fd: the listening socket; without it
 			  * new settings for one that is known */
 	ROLE_UNLISTEN,	      /* role_id: stop accepting, close it */
@@ -34,7 +34,7 @@ enum role_type {
 	ROLE_SHARE,	      /* role_id: it takes what its successor has no room for */
 	ROLE_UNSHARE,	      /* role_id: not any more */
 	ROLE_FORGET,	      /* role_id: its last worker was reaped */
-	ROLE_LOGS,	      /* role_logs; fd: access log, if any */
+	ROLE_LOGS,	      /* role_id: enum log_level, from now on */
 	ROLE_LIMITS,	      /* role_limits */
 	ROLE_TROUBLE,	      /* role_trouble: workers die or fail to start, again */
 	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
@@ -42,6 +42,10 @@ enum role_type {
 			  * HANDOVER); what follows is read when it has ended */
 	ROLE_ASK,	      /* role_ask; LOAD of all services, then ANSWER */
 	ROLE_DRAINED_SERVICE, /* role_drained: whether it takes new requests */
+	ROLE_ACCESS_DEST,     /* role_id; fd: where access logs may go, or where one
+			       * that is known goes from now on */
+	ROLE_ACCESS_RULE,     /* role_access_rule: valid with the next COMMIT */
+	ROLE_TRACE,	      /* role_trace */
 	ROLE_STATS, /* role_id 0; fd: common/stats.h, to be written from now on */
 	/* router to supervisor */
 	ROLE_COMMITTED, /* role_id: the version now valid */
@@ -72,15 +76,21 @@ struct role_id {
 
 struct role_start {
 	uint32_t type;
-	uint32_t epoch;	     /* of this router, for its serials */
-	uint32_t log_level;  /* enum log_level */
-	uint32_t taking;     /* nothing is to be done before TAKE has ended */
+	uint32_t epoch;	    /* of this router, for its serials */
+	uint32_t log_level; /* enum log_level */
+	uint32_t taking;    /* nothing is to be done before TAKE has ended */
 };
 
 struct role_limits {
 	uint32_t type;
 	uint32_t connections;
 	uint32_t connections_per_address; /* 0: no limit of its own */
+};
+
+/* Which requests are recorded as spans. */
+struct role_trace {
+	uint32_t type;
+	uint32_t sample; /* of the traces that begin here, millionths */
 };
 
 #define ROLE_NETWORKS_MAX 32
@@ -140,6 +150,7 @@ struct service_settings {
 	uint32_t on_demand; /* without a worker, a request that waits starts one */
 	struct breaker_settings breaker;
 	uint32_t outlier_failures; /* 5xx in a row; 0: any */
+	uint32_t server_timing;	   /* workers tell clients where the time went */
 };
 
 struct role_generation {
@@ -286,10 +297,15 @@ struct role_load {
 	uint32_t queued;
 };
 
-/* Without a descriptor: no access log any more. */
-struct role_logs {
+/* What of the requests of a listener or service is logged. */
+#define ROLE_ACCESS_INHERIT UINT32_MAX /* service: as its listeners' */
+struct role_access_rule {
 	uint32_t type;
-	uint32_t log_level; /* enum log_level */
+	uint32_t listener;   /* id; 0: of the service */
+	uint32_t dest;	     /* id; 0: none */
+	uint32_t format_len; /* bytes that follow; 0: service: as its listeners' */
+	char service[ROLE_NAME_MAX];
+	char format[];
 };
 
 #endif

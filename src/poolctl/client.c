@@ -15,6 +15,10 @@ explain(const char *path)
 {
 	int error = errno;
 
+	if (error == ENAMETOOLONG) {
+		warnx("%s: the path is too long", path);
+		return EX_USAGE;
+	}
 	if (error == ENOENT || error == ECONNREFUSED)
 		warnx("no poold listens on %s: %s", path, strerror(error));
 	else
@@ -22,26 +26,30 @@ explain(const char *path)
 	return error == EACCES || error == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
-int
-client_open(struct client *client, const char *path)
+bool
+client_try(struct client *client, const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	*client = (struct client){ .path = path, .fd = -1 };
-	if (strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) >=
-	    sizeof(addr.sun_path)) {
-		warnx("%s: the path is too long", path);
-		return EX_USAGE;
-	}
+	errno = ENAMETOOLONG;
+	if (strlcpy(addr.sun_path, path, sizeof(addr.sun_path)) >= sizeof(addr.sun_path))
+		return false;
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd == -1)
 		err(EX_OSERR, "socket");
 	if (connect(client->fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
-		return explain(path);
+		return false;
 	client->stream = fdopen(client->fd, "r");
 	if (client->stream == NULL)
 		err(EX_OSERR, "fdopen");
-	return 0;
+	return true;
+}
+
+int
+client_open(struct client *client, const char *path)
+{
+	return client_try(client, path) ? 0 : explain(path);
 }
 
 void

@@ -18,6 +18,8 @@ struct client {
 /* Connects.  Returns 0, or an exit status of sysexits(3) with the reason said
  * on stderr. */
 int client_open(struct client *client, const char *path);
+/* The same without a word: false with errno. */
+bool client_try(struct client *client, const char *path);
 void client_close(struct client *client);
 
 /* Sends a request, which it takes over.  False: the reason was said. */

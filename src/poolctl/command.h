@@ -18,7 +18,15 @@ struct options {
 /* Sends a request, which it takes over, and gets its reply; or ends poolctl with
  * the reason.  New reference. */
 json_t *command_ask(struct client *client, json_t *request);
+/* The next line, in the same way. */
+json_t *command_hear(struct client *client);
 /* Says on stderr what was wrong, if anything.  Returns the exit status. */
 int command_failure(const json_t *reply);
+
+/* What USR2 does, and what became of it.  Returns the exit status. */
+int upgrade_run(struct client *client, const struct options *options);
+/* A request, which it takes over, that ends with a reload; shows its steps.
+ * Returns the exit status. */
+int reload_run(struct client *client, json_t *request);
 
 #endif

@@ -40,6 +40,7 @@ static const char help_text[] =
     "  resume service\n"
     "  slowlog [service]      the last slow requests, and what their workers did\n"
     "  top [-d seconds]       all services, live; ? there for its keys\n"
+    "  upgrade                go on as the poold that is installed now; waits\n"
     "  stop                   finish all requests and stop; waits\n"
     "See poolctl(1).\n";
 
@@ -64,10 +65,15 @@ command_failure(const json_t *reply)
 json_t *
 command_ask(struct client *client, json_t *request)
 {
-	json_t *reply;
-
 	client_send(client, request);
-	reply = client_receive(client);
+	return command_hear(client);
+}
+
+json_t *
+command_hear(struct client *client)
+{
+	json_t *reply = client_receive(client);
+
 	if (reply == NULL)
 		errx(EX_UNAVAILABLE, "poold has closed the connection");
 	return reply;
@@ -137,6 +143,26 @@ run_status(struct client *client, const struct options *options,
 	return exchange(client, options,
 	    json_pack("{s:s, s:s}", "command", "status", "service", args[0]),
 	    show_service);
+}
+
+static int
+run_reload(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	json_t *request = json_pack("{s:s, s:s?}", "command", command->name, "service",
+	    args[0]);
+
+	return options->json ? exchange(client, options, request, NULL) :
+			       reload_run(client, request);
+}
+
+static int
+run_upgrade(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	(void)command;
+	(void)args;
+	return upgrade_run(client, options);
 }
 
 static int
@@ -280,14 +306,15 @@ static const struct command commands[] = {
 	{ "events", 0, 0, run_events, NULL },
 	{ "logs", 0, 1, run_logs, NULL },
 	{ "metrics", 0, 0, run_simple, show_metrics },
-	{ "reload", 0, 0, run_simple, NULL },
-	{ "restart", 1, 1, run_service, NULL },
+	{ "reload", 0, 0, run_reload, NULL },
+	{ "restart", 1, 1, run_reload, NULL },
 	{ "scale", 2, 2, run_scale, NULL },
 	{ "drain", 1, 1, run_service, NULL },
 	{ "resume", 1, 1, run_service, NULL },
 	{ "slowlog", 0, 1, run_some, show_slow },
 	{ "stop", 0, 0, run_stop, NULL },
 	{ "top", 0, 0, run_top, NULL },
+	{ "upgrade", 0, 0, run_upgrade, NULL },
 };
 
 static const struct command *

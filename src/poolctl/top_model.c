@@ -75,7 +75,8 @@ add_past(struct top_service *service)
 	const json_t *rates = json_object_get(history, "rate");
 
 	for (size_t i = 0; i < json_array_size(rates); i++)
-		add_sample(service, json_number_value(json_array_get(rates, i)));
+		if (json_is_number(json_array_get(rates, i)))
+			add_sample(service, json_number_value(json_array_get(rates, i)));
 }
 
 static void

@@ -1,159 +1,314 @@
 /* SPDX-License-Identifier: ISC */
 #include "router/access_log.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/log.h"
 #include "common/util.h"
 #include "router/connection.h"
+#include "router/generation.h"
+#include "router/listener.h"
 #include "router/request.h"
 #include "router/router.h"
 #include "router/service.h"
 
-#define LINE_SIZE  4096
-#define QUOTED_MAX 1024 /* bytes of a request line or field in a line */
+/* --- destinations ------------------------------------------------------ */
 
-struct line {
-	size_t len;
-	char text[LINE_SIZE];
-};
-
-static void
-add(struct line *line, const char *text, size_t len)
+void
+access_log_init(struct access_log *log)
 {
-	if (len > sizeof(line->text) - line->len - 1)
-		len = sizeof(line->text) - line->len - 1;
-	memcpy(line->text + line->len, text, len);
-	line->len += len;
+	memset(log, 0, sizeof(*log));
+	TAILQ_INIT(&log->dests);
 }
 
-static void
-add_text(struct line *line, const char *text)
+static struct access_dest *
+find_dest(const struct access_log *log, uint32_t id)
 {
-	add(line, text, strlen(text));
-}
+	struct access_dest *dest;
 
-/* What a client sent, between quotes: quotes, backslashes and what does not
- * print become \xHH, so that nobody forges a line or drives a terminal. */
-static void
-add_quoted(struct line *line, const char *text, size_t len)
-{
-	char hex[5];
-
-	if (len > QUOTED_MAX)
-		len = QUOTED_MAX;
-	add(line, "\"", 1);
-	if (len == 0)
-		add(line, "-", 1);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
-			add(line, text + i, 1);
-			continue;
-		}
-		snprintf(hex, sizeof(hex), "\\x%02x", c);
-		add(line, hex, 4);
-	}
-	add(line, "\"", 1);
-}
-
-static void
-add_time(struct line *line)
-{
-	static time_t shown;
-	static char text[40];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (now != shown) {
-		localtime_r(&now, &tm);
-		strftime(text, sizeof(text), "[%d/%b/%Y:%H:%M:%S %z] ", &tm);
-		shown = now;
-	}
-	add_text(line, text);
-}
-
-static void
-begin(struct line *line, const struct connection *connection)
-{
-	char addr[UTIL_ADDR_SIZE];
-
-	line->len = 0;
-	add_text(line, util_addr_text(&connection->client, addr));
-	add(line, " - - ", 5);
-	add_time(line);
-}
-
-static size_t
-first_line_len(const char *head, size_t len)
-{
-	const char *end = memchr(head, '\r', len);
-	const char *newline = memchr(head, '\n', len);
-
-	if (end == NULL || (newline != NULL && newline < end))
-		end = newline;
-	return end == NULL ? len : (size_t)(end - head);
-}
-
-static void
-add_request_line(struct line *line, const char *head, size_t len)
-{
-	while (len > 0 && (*head == '\r' || *head == '\n')) {
-		head++;
-		len--;
-	}
-	add_quoted(line, head, first_line_len(head, len));
-}
-
-static void
-add_field(struct line *line, const struct request *request, const char *name)
-{
-	size_t len;
-	const char *value = request_field(request, name, &len);
-
-	add(line, " ", 1);
-	add_quoted(line, value, len);
+	TAILQ_FOREACH (dest, &log->dests, entry)
+		if (dest->id == id)
+			return dest;
+	return NULL;
 }
 
 void
-access_log_request(struct router *router, const struct request *request, unsigned status,
-    uint64_t bytes, pid_t pid, uint64_t taken_ns)
+access_log_add_dest(struct access_log *log, uint32_t id, int fd)
 {
-	uint64_t now_ns = util_now_ns();
-	struct line line;
-	char text[256], id[33];
+	struct access_dest *dest = find_dest(log, id);
 
-	if (router->access_log.fd == -1 || request->connection == NULL)
+	if (dest != NULL) {
+		sink_replace(&dest->sink, fd);
 		return;
-	begin(&line, request->connection);
-	add_request_line(&line, request_head(request), request->msg.head_len);
-	snprintf(text, sizeof(text), " %u %llu", status, (unsigned long long)bytes);
-	add_text(&line, text);
-	add_field(&line, request, "referer");
-	add_field(&line, request, "user-agent");
-	util_hex(request->msg.request_id, sizeof(request->msg.request_id), id);
-	snprintf(text, sizeof(text), " %s %d queue=%.6f service=%.6f id=%s\n",
-	    request->service->name, (int)pid,
-	    (double)(taken_ns - request->msg.accepted_ns) / 1e9,
-	    (double)(now_ns - taken_ns) / 1e9, id);
-	add_text(&line, text);
-	sink_add(&router->access_log, line.text, line.len);
+	}
+	dest = util_alloc(sizeof(*dest));
+	dest->id = id;
+	sink_open(&dest->sink, fd);
+	TAILQ_INSERT_TAIL(&log->dests, dest, entry);
+}
+
+static void
+remove_dest(struct access_log *log, struct access_dest *dest)
+{
+	TAILQ_REMOVE(&log->dests, dest, entry);
+	log->dropped += dest->sink.dropped;
+	sink_close(&dest->sink);
+	free(dest);
+}
+
+bool
+access_log_flush(struct access_log *log)
+{
+	struct access_dest *dest;
+	bool left = false;
+
+	TAILQ_FOREACH (dest, &log->dests, entry)
+		if (dest->sink.len > 0 && sink_flush(&dest->sink))
+			left = true;
+	return left;
+}
+
+uint64_t
+access_log_dropped(const struct access_log *log)
+{
+	const struct access_dest *dest;
+	uint64_t sum = log->dropped;
+
+	TAILQ_FOREACH (dest, &log->dests, entry)
+		sum += dest->sink.dropped;
+	return sum;
+}
+
+/* --- rules ------------------------------------------------------------- */
+
+static void
+free_rules(struct access_rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		access_format_free(rules->list[i].format);
+	free(rules->list);
+	memset(rules, 0, sizeof(*rules));
 }
 
 void
-access_log_refusal(struct router *router, const struct connection *connection,
-    unsigned status, const char *head, size_t head_len)
+access_log_close(struct access_log *log)
 {
-	struct line line;
-	char text[64];
+	struct access_dest *dest;
 
-	if (router->access_log.fd == -1)
+	free_rules(&log->rules);
+	free_rules(&log->staged);
+	while ((dest = TAILQ_FIRST(&log->dests)) != NULL)
+		remove_dest(log, dest);
+}
+
+/* The supervisor has compiled it before. */
+static struct access_format *
+compile(const char *text, size_t len)
+{
+	char *copy = util_alloc(len + 1), *why, unknown[ACCESS_WORD_SIZE];
+	struct access_format *format;
+
+	memcpy(copy, text, len);
+	format = access_format_compile(copy, &why, unknown);
+	if (format == NULL) {
+		log_error("a format of the access log: %s", why);
+		free(why);
+	}
+	free(copy);
+	return format;
+}
+
+void
+access_log_add_rule(struct access_log *log, const struct role_access_rule *role,
+    size_t len)
+{
+	struct access_rules *staged = &log->staged;
+	struct access_rule *rule, *list;
+
+	if (len < sizeof(*role) || len != sizeof(*role) + role->format_len)
 		return;
-	begin(&line, connection);
-	add_request_line(&line, head, head_len);
-	snprintf(text, sizeof(text), " %u 0 \"-\" \"-\" - -\n", status);
-	add_text(&line, text);
-	sink_add(&router->access_log, line.text, line.len);
+	list = reallocarray(staged->list, staged->count + 1, sizeof(*list));
+	if (list == NULL)
+		return;
+	staged->list = list;
+	rule = &list[staged->count++];
+	memset(rule, 0, sizeof(*rule));
+	rule->listener = role->listener;
+	rule->inherits = role->dest == ROLE_ACCESS_INHERIT;
+	rule->dest = find_dest(log, role->dest);
+	strlcpy(rule->service, role->service, sizeof(rule->service));
+	if (role->format_len > 0)
+		rule->format = compile(role->format, role->format_len);
+}
+
+void
+access_log_assign_listener(const struct access_log *log, struct listener *listener)
+{
+	listener->access = NULL;
+	for (size_t i = 0; i < log->rules.count; i++)
+		if (log->rules.list[i].listener == listener->id)
+			listener->access = &log->rules.list[i];
+}
+
+void
+access_log_assign_service(const struct access_log *log, struct service *service)
+{
+	service->access = NULL;
+	for (size_t i = 0; i < log->rules.count; i++)
+		if (log->rules.list[i].listener == 0 &&
+		    strcmp(log->rules.list[i].service, service->name) == 0)
+			service->access = &log->rules.list[i];
+}
+
+void
+access_log_commit(struct router *router)
+{
+	struct access_log *log = &router->access_log;
+	struct access_dest *dest, *next;
+	struct listener *listener;
+	struct service *service;
+
+	free_rules(&log->rules);
+	log->rules = log->staged;
+	memset(&log->staged, 0, sizeof(log->staged));
+	TAILQ_FOREACH (listener, &router->listeners, entry)
+		access_log_assign_listener(log, listener);
+	TAILQ_FOREACH (service, &router->services, entry)
+		access_log_assign_service(log, service);
+	TAILQ_FOREACH (dest, &log->dests, entry)
+		dest->wanted = false;
+	for (size_t i = 0; i < log->rules.count; i++)
+		if (log->rules.list[i].dest != NULL)
+			log->rules.list[i].dest->wanted = true;
+	TAILQ_FOREACH_SAFE (dest, &log->dests, entry, next)
+		if (!dest->wanted)
+			remove_dest(log, dest);
+}
+
+/* --- lines ------------------------------------------------------------- */
+
+/* Where a line about this goes, and how it looks; false: nowhere. */
+static bool
+find_log(const struct listener *listener, const struct service *service,
+    struct access_dest **dest, const struct access_format **format)
+{
+	const struct access_rule *rule = service != NULL ? service->access : NULL;
+	const struct access_rule *below = listener->access;
+
+	*dest = rule != NULL && !rule->inherits ? rule->dest :
+	    below != NULL			? below->dest :
+						  NULL;
+	*format = rule != NULL && rule->format != NULL ? rule->format :
+	    below != NULL			       ? below->format :
+							 NULL;
+	return *dest != NULL && *format != NULL;
+}
+
+static void
+write_line(const struct connection *connection, const struct service *service,
+    struct access_entry *entry)
+{
+	const struct listener *listener = connection->listener;
+	const struct access_format *format;
+	struct access_dest *dest;
+	char line[ACCESS_LINE_MAX];
+	size_t len;
+
+	if (!find_log(listener, service, &dest, &format))
+		return;
+	entry->client = &connection->client;
+	entry->local = &connection->local;
+	entry->listener = listener->name;
+	entry->number = connection->requests;
+	entry->service = service != NULL ? service->name : NULL;
+	len = access_line_write(line, format, entry,
+	    &connection->router->access_log.clock);
+	sink_add(&dest->sink, line, len);
+}
+
+static uint64_t
+ns_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+void
+access_log_describe(struct access_entry *entry, struct access_times *times,
+    const struct request *request)
+{
+	uint64_t now_ns = request->service->router->loop.now_ns;
+
+	*entry = (struct access_entry){ .head = request_head(request),
+		.head_len = request->msg.head_len,
+		.msg = &request->msg,
+		.parsed = true,
+		/* tail begins with the fields; malloc and the struct align it */
+		.fields = (const void *)request->tail,
+		.path = request->tail + request->path_off,
+		.phases = request->phases,
+		.slot = ACCESS_NO_SLOT,
+		.retries = request->retries };
+	if (request->msg.queued_ns == 0)
+		return; /* its body did not come */
+	entry->times = times;
+	*times = (struct access_times){
+		.router = ns_between(request->msg.accepted_ns, request->msg.queued_ns),
+		.queue = ns_between(request->msg.queued_ns, now_ns),
+	};
+}
+
+/* The same when some worker had it; service_us is what that told, or 0. */
+static void
+describe_leased(struct access_entry *entry, struct access_times *times,
+    const struct request *request, uint32_t service_us)
+{
+	uint64_t now_ns = request->service->router->loop.now_ns;
+	uint64_t taken_ns = generation_taken_ns(request);
+	uint64_t told_ns = (uint64_t)service_us * 1000;
+
+	access_log_describe(entry, times, request);
+	entry->slot = generation_owner_of(request->generation, request);
+	times->queue = ns_between(request->msg.queued_ns, taken_ns);
+	times->service = ns_between(taken_ns, now_ns);
+	/* ours has the time in it that DONE waited to be read */
+	if (told_ns > 0 && told_ns < times->service)
+		times->service = told_ns;
+}
+
+void
+access_log_done(const struct request *request, const struct lease_done *done,
+    pid_t sender, bool keep)
+{
+	struct access_entry entry;
+	struct access_times times;
+
+	describe_leased(&entry, &times, request, done->service_us);
+	entry.status = done->status;
+	entry.bytes = done->bytes;
+	entry.pid = sender;
+	entry.keep = keep;
+	write_line(request->connection, request->service, &entry);
+}
+
+void
+access_log_cut(const struct request *request)
+{
+	struct access_entry entry;
+	struct access_times times;
+
+	describe_leased(&entry, &times, request, 0);
+	entry.status = 502;
+	entry.by_router = true;
+	entry.reason = "the worker died in the middle of its response";
+	write_line(request->connection, request->service, &entry);
+}
+
+void
+access_log_answer(const struct connection *connection, const struct service *service,
+    struct access_entry *entry)
+{
+	entry->slot = ACCESS_NO_SLOT;
+	entry->by_router = true;
+	write_line(connection, service, entry);
 }

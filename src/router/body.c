@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "common/util.h"
-#include "router/access_log.h"
 #include "router/connection.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -95,8 +94,6 @@ refuse(struct connection *connection, enum stats_refusal why, const char *detail
 	unsigned status = stats_refusal_status(why);
 
 	meter_refused(request->service, why);
-	access_log_request(connection->router, request, status, 0, 0,
-	    connection->router->loop.now_ns);
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }

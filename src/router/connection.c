@@ -235,7 +235,7 @@ connection_uncork(struct connection *connection)
 
 void
 connection_answer(struct connection *connection, struct reply reply,
-    uint32_t keep_head_len)
+    uint32_t keep_head_len, const struct service *service, struct access_entry *entry)
 {
 	struct router *router = connection->router;
 	char buf[REPLY_MAX];
@@ -243,11 +243,19 @@ connection_answer(struct connection *connection, struct reply reply,
 
 	if (connection->was_leased)
 		connection_uncork(connection);
-	reply.keep = keep_head_len > 0 && !router->draining &&
-	    connection_consume(connection, keep_head_len);
+	reply.keep = keep_head_len > 0 && !router->draining;
+	reply.id = entry->msg->request_id;
 	len = reply_format(buf, &reply);
 	router->stats.refusals++;
-	if (send(connection->io.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	entry->status = reply.status;
+	entry->reason = reply.detail;
+	entry->bytes = len;
+	entry->keep = reply.keep;
+	/* before the head is consumed, which may write over it */
+	access_log_answer(connection, service, entry);
+	if (reply.keep && !connection_consume(connection, keep_head_len))
+		connection_cut(connection);
+	else if (send(connection->io.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
 	    (ssize_t)len)
 		connection_cut(connection);
 	else if (reply.keep)
@@ -261,7 +269,10 @@ connection_refuse(struct connection *connection, unsigned status, const char *de
 {
 	const struct request *request = connection->request;
 	uint32_t flags = request->msg.flags, keep = 0;
+	struct access_entry entry;
+	struct access_times times;
 
+	access_log_describe(&entry, &times, request);
 	if (request->leased_ns == 0 && request->msg.body_len == 0 && (flags & LEASE_KEEP))
 		keep = request->msg.head_len;
 	connection_answer(connection,
@@ -272,7 +283,7 @@ connection_refuse(struct connection *connection, unsigned status, const char *de
 		    memcmp(request_head(request) + request->msg.method.off, "HEAD", 4) ==
 			0,
 		.http10 = (flags & LEASE_HTTP10) != 0 },
-	    keep);
+	    keep, request->service, &entry);
 }
 
 static void
@@ -367,8 +378,6 @@ queue_timed_out(struct connection *connection)
 	}
 	service_withdraw(request->service, request);
 	meter_refused(request->service, STATS_QUEUE_TIMEOUT);
-	access_log_request(connection->router, request, 503, 0, 0,
-	    connection->router->loop.now_ns);
 	connection_refuse(connection, 503, "no worker became free in time");
 	request_free(request);
 }

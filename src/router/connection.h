@@ -24,9 +24,11 @@
 #include "router/reply.h"
 #include "router/rest.h"
 
+struct access_entry;
 struct listener;
 struct request;
 struct router;
+struct service;
 
 enum connection_state {
 	CONNECTION_READING,
@@ -151,9 +153,12 @@ bool connection_consume(struct connection *connection, uint32_t len);
 void connection_set_deadline(struct connection *connection, uint64_t deadline_ns);
 /* SO_RCVLOWAT: readable means so many bytes. */
 void connection_set_lowat(struct connection *connection, uint64_t bytes);
-/* An answer of the router's own, without a request.  keep_head_len: consume so
- * many bytes and go on; 0: close. */
+/*
+ * An answer of the router's own.  keep_head_len: consume so many bytes and go on;
+ * 0: close.  entry has what is known of the request, its ids at least, for the
+ * access log; service is NULL when none was found.
+ */
 void connection_answer(struct connection *connection, struct reply reply,
-    uint32_t keep_head_len);
+    uint32_t keep_head_len, const struct service *service, struct access_entry *entry);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/http.h"
+#include "common/lease_head.h"
 #include "common/util.h"
 #include "router/access_log.h"
 #include "router/body.h"
@@ -22,55 +23,104 @@
 #define PEEKS_MAX	 64   /* wake-ups for one head; then a timer */
 #define PEEK_INTERVAL_NS (10 * MS_NS)
 
+/* Bytes of the path that the route matched. */
+static uint16_t
+prefix_len(const struct route *route)
+{
+	return (uint16_t)(route->prefix_len == 1 ? 0 : route->prefix_len);
+}
+
 /* Refuses what could not be read or must not be answered further. */
 static void
 refuse_head(struct connection *connection, unsigned status, const char *detail)
 {
 	struct router *router = connection->router;
+	struct lease_msg msg = { 0 };
+	struct access_entry entry = { .msg = &msg,
+		.head = router->buf,
+		.head_len = connection->peeked };
 
 	meter_unrouted(router, status);
-	access_log_refusal(router, connection, status, router->buf, connection->peeked);
+	util_random(msg.request_id, sizeof(msg.request_id));
+	util_random(msg.span_id, sizeof(msg.span_id));
+	connection->requests++;
 	connection_answer(connection,
-	    (struct reply){ .status = status, .detail = detail }, 0);
+	    (struct reply){ .status = status, .detail = detail }, 0, NULL, &entry);
 }
+
+/* What is known of a request whose head was read. */
+struct refused {
+	unsigned status;
+	const char *detail;
+	const char *path; /* canonical; NULL: not looked at */
+	size_t path_len;
+	const struct route *route; /* NULL: none was found */
+};
 
 /* Answers a request whose head was read: the connection may go on. */
 static void
-answer_request(struct connection *connection, unsigned status, const char *detail)
+answer_request(struct connection *connection, const struct refused *refused)
 {
 	struct router *router = connection->router;
 	const struct http_head *head = &router->head;
 	uint32_t keep = head->keep_alive && head->body_len == 0 ? head->head_len : 0;
+	struct service *service = NULL;
+	struct lease_msg msg = { 0 };
+	struct access_entry entry = { .msg = &msg,
+		.head = router->buf,
+		.head_len = head->head_len,
+		.parsed = true,
+		.fields = head->fields,
+		.path = refused->path };
 
-	access_log_refusal(router, connection, status, router->buf, connection->peeked);
+	lease_head_fill(&msg, head, router->buf, refused->path_len);
+	if (refused->route != NULL) {
+		service = refused->route->generation->service;
+		msg.prefix_len = prefix_len(refused->route);
+	}
+	connection->requests++;
 	connection_answer(connection,
-	    (struct reply){ .status = status,
-		.detail = detail,
+	    (struct reply){ .status = refused->status,
+		.detail = refused->detail,
 		.is_head = head->method_id == HTTP_HEAD,
 		.http10 = head->minor == 0 },
-	    keep);
+	    keep, service, &entry);
 }
 
 /* Refuses a request that no service is there for, and one of a service. */
 static void
-refuse_unrouted(struct connection *connection, unsigned status, const char *detail)
+refuse_unrouted(struct connection *connection, const struct refused *refused)
 {
-	meter_unrouted(connection->router, status);
-	answer_request(connection, status, detail);
+	meter_unrouted(connection->router, refused->status);
+	answer_request(connection, refused);
 }
 
 static void
-refuse_routed(struct connection *connection, struct service *service,
-    enum stats_refusal why, const char *detail)
+refuse_routed(struct connection *connection, enum stats_refusal why,
+    struct refused *refused)
 {
-	meter_refused(service, why);
-	answer_request(connection, stats_refusal_status(why), detail);
+	meter_refused(refused->route->generation->service, why);
+	refused->status = stats_refusal_status(why);
+	answer_request(connection, refused);
 }
 
 static bool
 is_available(const struct route *route)
 {
 	return service_is_available(route->generation->service);
+}
+
+/* Whether the trace is recorded is the client's to say, if it began there. */
+static uint32_t
+trace_flags(const struct router *router, const struct request *request)
+{
+	const struct service_settings *settings = &request->service->settings;
+	uint32_t flags = settings->server_timing ? LEASE_SERVER_TIMING : 0, dice;
+
+	if (request->continued || router->trace_sample == 0)
+		return flags;
+	util_random(&dice, sizeof(dice));
+	return flags | (dice % 1000000 < router->trace_sample ? LEASE_SAMPLED : 0);
 }
 
 static void
@@ -83,13 +133,15 @@ submit(struct connection *connection, const struct route *route, const char *pat
 
 	if (router->head.body_len != HTTP_BODY_CHUNKED &&
 	    router->head.body_len > service->settings.max_body) {
-		refuse_routed(connection, service, STATS_BODY_LARGE,
-		    "the body is larger than the service takes");
+		refuse_routed(connection, STATS_BODY_LARGE,
+		    &(struct refused){ 0, "the body is larger than the service takes",
+			path, path_len, route });
 		return;
 	}
 	request = request_new(&router->head, router->buf, path, path_len);
 	if (request == NULL) {
-		refuse_routed(connection, service, STATS_NO_MEMORY, "no memory");
+		refuse_routed(connection, STATS_NO_MEMORY,
+		    &(struct refused){ 0, "no memory", path, path_len, route });
 		return;
 	}
 	request->connection = connection;
@@ -98,8 +150,8 @@ submit(struct connection *connection, const struct route *route, const char *pat
 	request->msg.body_max = service->settings.max_body;
 	request->msg.client = connection->client;
 	request->msg.local = connection->local;
-	request->msg.prefix_len = (uint16_t)(route->prefix_len == 1 ? 0 :
-								      route->prefix_len);
+	request->msg.prefix_len = prefix_len(route);
+	request->msg.flags |= trace_flags(router, request);
 	if (router->draining ||
 	    ++connection->requests >= connection->listener->settings.keepalive_requests)
 		request->msg.flags &= ~(uint32_t)LEASE_KEEP;
@@ -124,7 +176,7 @@ handle_request(struct connection *connection)
 	uint16_t port;
 
 	if (head->asterisk) {
-		refuse_unrouted(connection, 204, NULL);
+		refuse_unrouted(connection, &(struct refused){ .status = 204 });
 		return;
 	}
 	why = http_path_canonical(router->buf + head->path.off, head->path.len, path,
@@ -137,7 +189,9 @@ handle_request(struct connection *connection)
 	route = route_find(&router->routes, connection->listener->id, host, host_len,
 	    path, path_len);
 	if (route == NULL)
-		refuse_unrouted(connection, 404, "no service has this path");
+		refuse_unrouted(connection,
+		    &(struct refused){ 404, "no service has this path", path, path_len,
+			NULL });
 	else
 		submit(connection, route_choose(route, is_available), path, path_len);
 }

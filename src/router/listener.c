@@ -193,6 +193,7 @@ listener_add_closed(struct router *router, const struct listener *saved)
 	memcpy(listener->name, saved->name, sizeof(listener->name));
 	listener->io.fd = -1;
 	listener->closed = true;
+	access_log_assign_listener(&router->access_log, listener);
 	listener->place = &router->meter.no_listener;
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
 }
@@ -221,6 +222,7 @@ listener_add(struct router *router, const struct role_listener *role, int fd)
 	listener->io = (struct loop_io){ .fd = fd, .fn = on_event, .owner = listener };
 	listener->pause_timer.fn = on_pause_over;
 	listener->pause_timer.owner = listener;
+	access_log_assign_listener(&router->access_log, listener);
 	TAILQ_INSERT_TAIL(&router->listeners, listener, entry);
 	listener_activate(listener);
 }

@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "common/roles.h"
 
+struct access_rule;
 struct router;
 
 struct listener {
@@ -19,6 +20,7 @@ struct listener {
 	char name[ROLE_NAME_MAX];
 	bool is_unix;
 	struct listener_settings settings;
+	const struct access_rule *access; /* NULL: nothing is logged */
 	struct loop_io io;
 	struct loop_timer pause_timer; /* no descriptors: try again later */
 	struct stats_listener *place;  /* where it is counted */

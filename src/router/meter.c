@@ -43,7 +43,7 @@ own_count(const struct router *router, unsigned counter)
 	if (counter == STATS_LOG_DROPPED)
 		return log_dropped();
 	if (counter == STATS_ACCESS_DROPPED)
-		return router->access_log.dropped;
+		return access_log_dropped(&router->access_log);
 	memcpy(&count, (const char *)router + own[counter], sizeof(count));
 	return count;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/http.h"
+#include "common/util.h"
 
 #define SOON_S 1 /* for a Retry-After without a better number */
 
@@ -30,7 +31,7 @@ connection_field(bool keep, bool http10)
 size_t
 reply_format(char *buf, const struct reply *reply)
 {
-	char body[512] = "", length[96] = "", retry[32] = "", date[64];
+	char body[512] = "", length[96] = "", retry[32] = "", date[64], id[33];
 	unsigned status = reply->status;
 	int body_len = 0, len;
 
@@ -53,8 +54,10 @@ reply_format(char *buf, const struct reply *reply)
 	if (status == 503)
 		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n",
 		    reply->retry_after_s > 0 ? reply->retry_after_s : SOON_S);
-	len = snprintf(buf, REPLY_MAX, "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%s\r\n%s",
-	    status, http_reason(status), date, length, retry,
-	    connection_field(reply->keep, reply->http10), reply->is_head ? "" : body);
+	util_hex(reply->id, 16, id);
+	len = snprintf(buf, REPLY_MAX,
+	    "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%sX-Request-Id: %s\r\n\r\n%s", status,
+	    http_reason(status), date, length, retry,
+	    connection_field(reply->keep, reply->http10), id, reply->is_head ? "" : body);
 	return len < REPLY_MAX ? (size_t)len : REPLY_MAX - 1;
 }

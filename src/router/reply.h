@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define REPLY_MAX 1024 /* bytes of a whole answer */
 
@@ -15,6 +16,7 @@ struct reply {
 	unsigned status;
 	unsigned retry_after_s; /* with 503; 0: soon */
 	const char *detail;	/* static text for people, or NULL */
+	const uint8_t *id;	/* of the request: 16 bytes */
 	bool is_head;		/* leave the body out */
 	bool keep;		/* the connection goes on */
 	bool http10;		/* the client speaks 1.0 */

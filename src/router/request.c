@@ -27,7 +27,7 @@ request_new(const struct http_head *head, const char *buf, const char *path,
 	if (request == NULL)
 		return NULL;
 	memset(request, 0, sizeof(*request));
-	lease_head_fill(&request->msg, head, buf, path_len);
+	request->continued = lease_head_fill(&request->msg, head, buf, path_len);
 	request->replayable = is_replayable(head);
 	request->path_off = fields_len;
 	request->head_off = fields_len + path_len;

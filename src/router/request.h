@@ -40,6 +40,7 @@ struct request {
 	uint8_t refusals;	  /* answered REFUSED */
 	bool detached;		  /* a worker has the connection for good */
 	bool replayable;	  /* GET, HEAD or OPTIONS without a body */
+	bool continued;		  /* its trace is the client's */
 	bool counted;		  /* in the connection's consumed bytes */
 	bool sampled;		  /* before is valid */
 	struct tcp_sample before; /* the last lease */

@@ -53,11 +53,10 @@ static void
 flush_logs(void *owner)
 {
 	struct router *router = owner;
-	bool left = false;
+	bool left;
 
 	meter_publish(router);
-	if (router->access_log.len > 0)
-		left = sink_flush(&router->access_log);
+	left = access_log_flush(&router->access_log);
 	if (log_flush())
 		left = true;
 	if (left && !loop_timer_is_set(&router->flush_timer))
@@ -117,6 +116,7 @@ commit(struct router *router, uint32_t version)
 	route_clear(&router->routes);
 	router->routes = router->staged;
 	memset(&router->staged, 0, sizeof(router->staged));
+	access_log_commit(router);
 	TAILQ_FOREACH (service, &router->services, entry)
 		service->routed = false;
 	for (size_t i = 0; i < router->routes.count; i++) {
@@ -144,13 +144,11 @@ add_route(struct router *router, const struct role_route *role, size_t len)
 }
 
 static void
-start(struct router *router, const struct role_start *role, const int *fds, int fd_count)
+start(struct router *router, const struct role_start *role)
 {
 	router->epoch = (uint16_t)role->epoch;
 	router->taking = role->taking != 0;
 	log_set_level((enum log_level)role->log_level);
-	if (fd_count == 1)
-		sink_replace(&router->access_log, fds[0]);
 }
 
 static void
@@ -159,17 +157,6 @@ limit(struct router *router, const struct role_limits *role)
 	router->max_connections = role->connections;
 	router->max_per_address = role->connections_per_address;
 	listeners_resume(router);
-}
-
-static void
-replace_logs(struct router *router, const struct role_logs *role, const int *fds,
-    int fd_count)
-{
-	log_set_level((enum log_level)role->log_level);
-	if (fd_count == 1)
-		sink_replace(&router->access_log, fds[0]);
-	else
-		sink_close(&router->access_log);
 }
 
 static void
@@ -287,7 +274,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		return;
 	switch (role->type) {
 	case ROLE_START:
-		start(router, buf, fds, fd_count);
+		start(router, buf);
 		break;
 	case ROLE_STATS:
 		if (fd_count == 1)
@@ -301,6 +288,9 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		break;
 	case ROLE_LIMITS:
 		limit(router, buf);
+		break;
+	case ROLE_TRACE:
+		router->trace_sample = ((const struct role_trace *)buf)->sample;
 		break;
 	case ROLE_GENERATION:
 		if (fd_count == 3)
@@ -324,7 +314,14 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		drain_service(router, buf, len);
 		break;
 	case ROLE_LOGS:
-		replace_logs(router, buf, fds, fd_count);
+		log_set_level((enum log_level)role->id);
+		break;
+	case ROLE_ACCESS_DEST:
+		if (fd_count == 1)
+			access_log_add_dest(&router->access_log, role->id, fds[0]);
+		break;
+	case ROLE_ACCESS_RULE:
+		access_log_add_rule(&router->access_log, buf, len);
 		break;
 	case ROLE_TAKE:
 		if (fd_count == 1)
@@ -395,7 +392,7 @@ router_new(void)
 	TAILQ_INIT(&router->idle);
 	RB_INIT(&router->addresses);
 	router->max_connections = UINT32_MAX;
-	sink_open(&router->access_log, -1);
+	access_log_init(&router->access_log);
 	router->flush_timer.fn = on_flush_timer;
 	router->flush_timer.owner = router;
 	router->orphan_timer.fn = on_orphan_timer;
@@ -454,7 +451,7 @@ router_log_end(struct router *router)
 {
 	log_stats(router);
 	meter_publish(router);
-	sink_flush(&router->access_log);
+	access_log_flush(&router->access_log);
 	log_flush();
 }
 
@@ -479,7 +476,7 @@ router_free(struct router *router)
 	route_clear(&router->routes);
 	route_clear(&router->staged);
 	channel_close(&router->supervisor);
-	sink_close(&router->access_log);
+	access_log_close(&router->access_log);
 	loop_destroy(&router->loop);
 	free(router);
 	log_close();

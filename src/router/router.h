@@ -14,7 +14,7 @@
 #include "common/channel.h"
 #include "common/http.h"
 #include "common/loop.h"
-#include "common/sink.h"
+#include "router/access_log.h"
 #include "router/address.h"
 #include "router/meter.h"
 #include "router/route.h"
@@ -82,7 +82,8 @@ struct router {
 	struct takeover *takeover; /* under way, or NULL */
 	struct handover *handover; /* of ours, about to begin, or NULL */
 	int status;		   /* to exit with */
-	struct sink access_log;
+	uint32_t trace_sample;	   /* millionths of the traces that begin here */
+	struct access_log access_log;
 	struct loop_timer flush_timer;
 	struct loop_timer title_timer;
 	struct loop_timer orphan_timer;

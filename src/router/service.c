@@ -81,6 +81,7 @@ service_get(struct router *router, const char *name)
 	service->load_timer.owner = service;
 	TAILQ_INIT(&service->fifo);
 	guard_init(service);
+	access_log_assign_service(&router->access_log, service);
 	TAILQ_INSERT_TAIL(&router->services, service, entry);
 	return service;
 }
@@ -181,7 +182,6 @@ refuse(struct request *request, enum stats_refusal why, const char *detail)
 	unsigned status = stats_refusal_status(why);
 
 	meter_refused(request->service, why);
-	access_log_request(connection->router, request, status, 0, 0, util_now_ns());
 	connection_refuse(connection, status, detail);
 	request_free(request);
 }
@@ -422,12 +422,11 @@ service_done(struct request *request, const struct lease_done *done, pid_t sende
 		refused_by_worker(request);
 		return;
 	}
-	access_log_request(connection->router, request, done->status, done->bytes, sender,
-	    generation_taken_ns(request));
 	meter_answered(request, done);
 	keep = (done->flags & LEASE_DONE_KEEP) != 0 &&
 	    (request->msg.flags & LEASE_KEEP) != 0 &&
 	    request->msg.body_len != LEASE_BODY_CHUNKED;
+	access_log_done(request, done, sender, keep && !connection->ended);
 	guard_end_status(request, connection->ended ? 0 : done->status);
 	if (done->rest_len > 0)
 		send_rest(request, done, sender, keep);
@@ -443,8 +442,7 @@ service_detached(struct request *request, const struct lease_done *done, pid_t s
 {
 	struct connection *connection = request->connection;
 
-	access_log_request(connection->router, request, done->status, done->bytes, sender,
-	    generation_taken_ns(request));
+	access_log_done(request, done, sender, false);
 	meter_answered(request, done);
 	guard_end_status(request, done->status);
 	connection->router->detached++;
@@ -567,8 +565,7 @@ service_lost(struct request *request, bool taken, bool timed_out)
 		stats->lost_cut++;
 		stats_add(&request->service->place->cut, 1);
 		guard_end(request, BREAKER_FAILED);
-		access_log_request(request->service->router, request, 502, 0, 0,
-		    generation_taken_ns(request));
+		access_log_cut(request);
 		connection_cut(request->connection);
 		request_free(request);
 		break;

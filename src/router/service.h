@@ -17,6 +17,7 @@
 #include "router/breaker.h"
 #include "router/request.h"
 
+struct access_rule;
 struct generation;
 struct router;
 
@@ -29,6 +30,7 @@ struct service {
 	struct requests fifo;
 	uint32_t queued;
 	struct service_settings settings; /* its generation's */
+	const struct access_rule *access; /* NULL: as its listeners have it */
 	struct loop_timer load_timer;	  /* when the queue is told next */
 	uint32_t load_told;		  /* its length when it was told last */
 	struct breaker breaker;		  /* see guard.h */

@@ -183,6 +183,22 @@ key_claim(struct source *source, const struct config_key *key, const char *name)
 	return true;
 }
 
+/* The value with what stands for other things put in. */
+static bool
+expand(const struct config_key *key, const char *text, char **value,
+    char why[CONFIG_WHY_SIZE])
+{
+	char *spared;
+	bool ok;
+
+	if (key == NULL || key->type != CONFIG_FORMAT)
+		return config_value_expand(text, value, why);
+	spared = config_value_spare_names(text);
+	ok = config_value_expand(spared, value, why);
+	free(spared);
+	return ok;
+}
+
 static void
 key_store(struct source *source, const char *name, const char *text)
 {
@@ -208,7 +224,7 @@ key_store(struct source *source, const char *name, const char *text)
 	}
 	if (key != NULL && !source->at_top && !key_claim(source, key, name))
 		return;
-	if (!config_value_expand(text, &value, why)) {
+	if (!expand(key, text, &value, why)) {
 		config_error_add(errors, &origin, "%s: %s", name, why);
 		return;
 	}

@@ -85,6 +85,8 @@ struct config_listen {
 	int64_t head_timeout_ms;
 	int64_t keepalive_timeout_ms;
 	int64_t keepalive_requests;
+	char *access_log;	 /* as in [poold]; "": what that says */
+	char *access_log_format; /* the same */
 	TAILQ_ENTRY(config_listen) entry;
 };
 TAILQ_HEAD(config_listens, config_listen);
@@ -160,10 +162,10 @@ struct config_service {
 	int64_t concurrency;
 	enum config_balance balance;
 	enum config_mode mode;
-	char *user;  /* "" : that of [poold], or who poold runs as */
-	char *group; /* "" : the user's own groups */
+	char *user;   /* "" : that of [poold], or who poold runs as */
+	char *group;  /* "" : the user's own groups */
 	char *output; /* "log", "off", or an absolute path */
-	char *chdir; /* absolute; default: the folder of the file in which the
+	char *chdir;  /* absolute; default: the folder of the file in which the
 			 * section stands, or / in a chroot */
 	struct config_limits limits;
 	struct config_envs env;
@@ -208,6 +210,9 @@ struct config_service {
 	char *description;
 	struct config_strings examples;
 	struct config_strings tags;
+	char *access_log;	 /* as in [poold]; "": what its listeners say */
+	char *access_log_format; /* the same */
+	bool server_timing;
 	TAILQ_ENTRY(config_service) entry;
 };
 TAILQ_HEAD(config_services, config_service);
@@ -218,18 +223,20 @@ struct config {
 	struct config_origin origin; /* of [poold]; line 0: there is none */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	/* [poold] */
-	char *user;	     /* "" : nobody when started as root, else who runs it */
-	char *group;	     /* "" : the user's own groups */
-	char *pid_file;	     /* "" : none */
-	char *log;	     /* "stderr", "syslog", "syslog:PATH", or absolute */
+	char *user;	/* "" : nobody when started as root, else who runs it */
+	char *group;	/* "" : the user's own groups */
+	char *pid_file; /* "" : none */
+	char *log;	/* "stderr", "syslog", "syslog:PATH", or absolute */
 	enum logger_format log_format;
 	enum logger_level log_level;
-	char *access_log;    /* as log, or "off" */
-	char *slow_log;	     /* the same */
-	char *control;	     /* "" : in the run-time folder, "off", or absolute */
-	char *control_group; /* "" : none */
+	char *access_log;	 /* as log, or "off" */
+	char *access_log_format; /* see common/access_format.h */
+	char *slow_log;		 /* the same */
+	char *control;		 /* "" : in the run-time folder, "off", or absolute */
+	char *control_group;	 /* "" : none */
 	enum config_readers control_readers;
-	char *libexec; /* absolute */
+	int64_t trace_sample; /* millionths */
+	char *libexec;	      /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */
 	struct config_listens listens;

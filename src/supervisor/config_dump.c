@@ -45,19 +45,13 @@ line_break(const char *text, size_t max, bool *glued)
 	return 0;
 }
 
+/* As many lines as it takes. */
 static void
-pair_write(FILE *out, const char *name, const char *value)
+lines_write(FILE *out, const char *name, const char *text)
 {
-	/* a dollar sign would begin a variable */
-	char *text = util_alloc(2 * strlen(value) + 1), *o = text;
 	size_t room = CONFIG_LINE_MAX - strlen(name) - strlen(" = ");
 	const char *p;
 
-	for (p = value; *p != '\0'; p++) {
-		if (*p == '$')
-			*o++ = '$';
-		*o++ = *p;
-	}
 	fprintf(out, "%s =%s", name, *text == '\0' ? "" : " ");
 	for (p = text; strlen(p) > room; room = CONFIG_LINE_MAX - 1) {
 		bool glued;
@@ -69,6 +63,20 @@ pair_write(FILE *out, const char *name, const char *value)
 		p += glued ? n : n + 1;
 	}
 	fprintf(out, "%s\n", p);
+}
+
+static void
+pair_write(FILE *out, const char *name, const char *value)
+{
+	/* a dollar sign would begin a variable */
+	char *text = util_alloc(2 * strlen(value) + 1), *o = text;
+
+	for (; *value != '\0'; value++) {
+		if (*value == '$')
+			*o++ = '$';
+		*o++ = *value;
+	}
+	lines_write(out, name, text);
 	free(text);
 }
 
@@ -157,7 +165,9 @@ number_text(const struct config_key *key, int64_t value)
 		return util_asprintf("%04llo", (long long)value);
 	if (key->type == CONFIG_INT)
 		return util_asprintf("%lld", (long long)value);
-	if (key->type == CONFIG_DURATION)
+	if (key->type == CONFIG_RATIO)
+		config_ratio_format(value, text);
+	else if (key->type == CONFIG_DURATION)
 		config_duration_format(value, text);
 	else
 		config_size_format(value, text);
@@ -175,6 +185,7 @@ config_key_text(const struct config_key *key, const void *object)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_OUTPUT:
+	case CONFIG_FORMAT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_COMMAND:
@@ -186,6 +197,7 @@ config_key_text(const struct config_key *key, const void *object)
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_PERCENT:
+	case CONFIG_RATIO:
 	case CONFIG_OCTAL:
 		return number_text(key, *(const int64_t *)slot);
 	case CONFIG_ENUM:
@@ -216,6 +228,9 @@ key_write(FILE *out, const struct config_key *key, const void *object)
 		break;
 	case CONFIG_ENV:
 		envs_write(out, slot);
+		break;
+	case CONFIG_FORMAT:
+		lines_write(out, key->name, *(char *const *)slot);
 		break;
 	case CONFIG_INCLUDE:
 		break; /* what was included is in the dump itself */

@@ -23,6 +23,7 @@ enum config_type {
 	CONFIG_LOG,	   /* char *: "stderr", "syslog", "syslog:PATH" or a path */
 	CONFIG_ACCESS_LOG, /* char *: the same, or "off" */
 	CONFIG_OUTPUT,	   /* char *: "log", "off" or a path */
+	CONFIG_FORMAT,	   /* char *: of access logs; $names stay as they are */
 	CONFIG_CONTROL,	   /* char *: "", "off" or a path */
 	CONFIG_ADDRESS,	   /* char *: see config_address_parse */
 	CONFIG_BOOL,	   /* bool */
@@ -30,6 +31,7 @@ enum config_type {
 	CONFIG_DURATION,   /* int64_t, milliseconds */
 	CONFIG_SIZE,	   /* int64_t, bytes */
 	CONFIG_PERCENT,	   /* int64_t */
+	CONFIG_RATIO,	   /* int64_t, millionths: 0 to 1 */
 	CONFIG_OCTAL,	   /* int64_t, such as a umask */
 	CONFIG_CPUS,	   /* char *: see config_value_cpus */
 	CONFIG_ENUM,	   /* an enum: the index of the word in choices */

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/access_format.h"
 #include "common/util.h"
 
 static void *
@@ -197,7 +198,7 @@ log_set(const struct config_key *key, char **slot, const char *text,
 	static const char *const no_files[] = { "off", "no", "none", "stdout", "stderr",
 		"syslog", "log", "on", "yes" };
 
-	if (is_one_of(words, text)) {
+	if (*text == '\0' || is_one_of(words, text)) {
 		string_store(slot, util_strdup(text));
 		return true;
 	}
@@ -211,6 +212,37 @@ log_set(const struct config_key *key, char **slot, const char *text,
 	if (key->type != CONFIG_OUTPUT && strncmp(text, "syslog:", 7) == 0)
 		return syslog_set(slot, text, origin, why);
 	string_store(slot, config_path_beside(origin->file, text));
+	return true;
+}
+
+static const char *
+format_name(const void *arg, size_t i)
+{
+	(void)arg;
+	return access_format_name(i);
+}
+
+static bool
+format_set(char **slot, const char *text, char why[CONFIG_WHY_SIZE])
+{
+	char unknown[ACCESS_WORD_SIZE], *reason;
+	struct access_format *format;
+	const char *near = NULL;
+
+	if (*text != '\0') {
+		format = access_format_compile(text, &reason, unknown);
+		if (format == NULL) {
+			if (*unknown != '\0')
+				near = config_nearest(unknown, format_name, NULL);
+			snprintf(why, CONFIG_WHY_SIZE, "%s%s%s%s", reason,
+			    near != NULL ? "; did you mean '" : "",
+			    near != NULL ? near : "", near != NULL ? "'?" : "");
+			free(reason);
+			return false;
+		}
+		access_format_free(format);
+	}
+	string_store(slot, util_strdup(text));
 	return true;
 }
 
@@ -306,6 +338,8 @@ number_set(const struct config_key *key, int64_t *slot, const char *text,
 		return config_value_duration(text, key->min, key->max, slot, why);
 	case CONFIG_SIZE:
 		return config_value_size(text, key->min, key->max, slot, why);
+	case CONFIG_RATIO:
+		return config_value_ratio(text, slot, why);
 	case CONFIG_PERCENT:
 		return config_value_percent(text, key->min, key->max, slot, why);
 	case CONFIG_OCTAL:
@@ -361,6 +395,8 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_OUTPUT:
 		return log_set(key, slot, text, origin, why);
+	case CONFIG_FORMAT:
+		return format_set(slot, text, why);
 	case CONFIG_CONTROL:
 		string_store(slot,
 		    *text == '\0' || strcmp(text, "off") == 0 ?
@@ -375,6 +411,7 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_PERCENT:
+	case CONFIG_RATIO:
 	case CONFIG_OCTAL:
 		return number_set(key, slot, text, why);
 	case CONFIG_CPUS:
@@ -461,6 +498,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_OUTPUT:
+	case CONFIG_FORMAT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_CPUS:
@@ -482,6 +520,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_DURATION:
 	case CONFIG_SIZE:
 	case CONFIG_PERCENT:
+	case CONFIG_RATIO:
 	case CONFIG_OCTAL:
 	case CONFIG_ENUM:
 	case CONFIG_SIGNAL:

@@ -144,6 +144,37 @@ config_value_duration(const char *text, int64_t min_ms, int64_t max_ms, int64_t 
 }
 
 bool
+config_value_ratio(const char *text, int64_t *out_millionths, char why[CONFIG_WHY_SIZE])
+{
+	int64_t whole, part = 0, unit = 1000000;
+	const char *p;
+
+	if (!digits_parse(text, &whole, &p))
+		return refuse(why, "'%s' is not a number from 0 to 1", text);
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9'; p++) {
+			unit /= 10;
+			part += (*p - '0') * unit;
+		}
+	if (*p != '\0' || whole > 1 || (whole == 1 && part > 0))
+		return refuse(why, "'%s' is not a number from 0 to 1", text);
+	*out_millionths = whole * 1000000 + part;
+	return true;
+}
+
+void
+config_ratio_format(int64_t millionths, char buf[CONFIG_NUMBER_SIZE])
+{
+	int len = snprintf(buf, CONFIG_NUMBER_SIZE, "%lld.%06lld",
+	    (long long)(millionths / 1000000), (long long)(millionths % 1000000));
+
+	while (buf[len - 1] == '0')
+		buf[--len] = '\0';
+	if (buf[len - 1] == '.')
+		buf[len - 1] = '\0';
+}
+
+bool
 config_value_size(const char *text, int64_t min, int64_t max, int64_t *out_bytes,
     char why[CONFIG_WHY_SIZE])
 {
@@ -499,4 +530,17 @@ config_value_expand(const char *text, char **out, char why[CONFIG_WHY_SIZE])
 	else
 		free(expanded);
 	return ok;
+}
+
+char *
+config_value_spare_names(const char *text)
+{
+	char *spared = util_alloc(2 * strlen(text) + 1), *out = spared;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '$' && text[1] != '{')
+			*out++ = '$';
+		*out++ = *text;
+	}
+	return spared;
 }

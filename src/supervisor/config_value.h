@@ -82,6 +82,16 @@ void config_argv_free(char **argv); /* NULL is fine */
  */
 bool config_value_expand(const char *text, char **out, char why[CONFIG_WHY_SIZE]);
 
+/* The text that config_value_expand makes text of, but for the ${NAME} in it:
+ * for values in which a dollar sign begins a name of their own.  The caller
+ * frees it. */
+char *config_value_spare_names(const char *text);
+
+/* "0", "0.25" or "1", in millionths; digits beyond are dropped. */
+bool config_value_ratio(const char *text, int64_t *out_millionths,
+    char why[CONFIG_WHY_SIZE]);
+void config_ratio_format(int64_t millionths, char buf[CONFIG_NUMBER_SIZE]);
+
 /* The shortest text with a unit: 10000 is "10s", 1500 is "1500ms". */
 void config_duration_format(int64_t ms, char buf[CONFIG_NUMBER_SIZE]);
 void config_size_format(int64_t bytes, char buf[CONFIG_NUMBER_SIZE]);

@@ -500,6 +500,31 @@ control_client_reloaded(struct control *control, const char *failure)
 	}
 }
 
+/* A client that does not read loses steps, not the reply. */
+void
+control_client_step(struct control *control, json_t *step)
+{
+	struct control_client *client;
+
+	TAILQ_FOREACH (client, &control->clients, entry)
+		if (client->wait == CONTROL_WAIT_RELOAD && client->steps &&
+		    client->reloads == 1 &&
+		    client->out_len - client->out_at < CONTROL_REQUEST_MAX)
+			control_client_reply(client, step);
+	json_decref(step);
+}
+
+void
+control_client_upgrade_failed(struct control *control, const char *why)
+{
+	struct control_client *client;
+
+	TAILQ_FOREACH (client, &control->clients, entry)
+		if (client->wait == CONTROL_WAIT_UPGRADE)
+			client_done(client,
+			    json_pack("{s:b, s:o}", "ok", 0, "error", json_text(why)));
+}
+
 void
 control_client_answered(struct control *control)
 {
@@ -521,7 +546,8 @@ control_client_stopping(struct control *control)
 	struct control_client *client;
 
 	TAILQ_FOREACH (client, &control->clients, entry)
-		if (client->wait == CONTROL_WAIT_RELOAD)
+		if (client->wait == CONTROL_WAIT_RELOAD ||
+		    client->wait == CONTROL_WAIT_UPGRADE)
 			client_done(client,
 			    json_pack("{s:b, s:s}", "ok", 0, "error", "poold stops"));
 }

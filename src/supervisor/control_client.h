@@ -25,9 +25,10 @@ struct json_t;
 
 enum control_wait {
 	CONTROL_WAIT_NONE,
-	CONTROL_WAIT_RELOAD, /* for the end of one */
-	CONTROL_WAIT_ANSWER, /* for the router's */
-	CONTROL_WAIT_EVENTS, /* for ever */
+	CONTROL_WAIT_RELOAD,  /* for the end of one */
+	CONTROL_WAIT_UPGRADE, /* for the end of one, which is ours if it is good */
+	CONTROL_WAIT_ANSWER,  /* for the router's */
+	CONTROL_WAIT_EVENTS,  /* for ever */
 };
 
 struct control_client {
@@ -43,6 +44,7 @@ struct control_client {
 	enum control_wait wait;
 	struct json_t *request; /* that waits; without wait: to be taken up again */
 	unsigned reloads;	/* how many have to end */
+	bool steps;		/* of the last of these it wants to know */
 	uint64_t free_ns;	/* its next request waits until then */
 	uint64_t began_ns;	/* CONTROL_WAIT_RELOAD */
 	uint32_t events;	/* epoll's, that are asked for */
@@ -76,6 +78,9 @@ void control_client_hand_over(struct control_client *client);
 /* What clients may wait for. */
 void control_client_event(struct control *control, const char *line);
 void control_client_reloaded(struct control *control, const char *failure);
+/* Takes over what is told of a step of a reload. */
+void control_client_step(struct control *control, struct json_t *step);
+void control_client_upgrade_failed(struct control *control, const char *why);
 void control_client_answered(struct control *control);
 void control_client_stopping(struct control *control);
 

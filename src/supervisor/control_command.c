@@ -192,6 +192,9 @@ wait_for_reloads(struct control_client *client, const json_t *request, unsigned 
 	client->wait = CONTROL_WAIT_RELOAD;
 	client->began_ns = util_now_ns();
 	client->reloads = reloads;
+	client->steps = json_is_true(json_object_get(request, "steps"));
+	if (client->steps && reloads > 1)
+		reply(client, json_pack("{s:s}", "step", "waiting"));
 }
 
 static void
@@ -296,6 +299,15 @@ resume(struct control_client *client, json_t *request)
 	set_drained(client, request, false);
 }
 
+/* There is no reply when it goes well: the connection ends with this version. */
+static void
+upgrade(struct control_client *client, json_t *request)
+{
+	(void)request;
+	client->wait = CONTROL_WAIT_UPGRADE;
+	upgrade_ask(supervisor_of(client));
+}
+
 static void
 stop(struct control_client *client, json_t *request)
 {
@@ -328,6 +340,7 @@ static const struct command {
 	{ "scale", true, false, true, scale },
 	{ "drain", true, false, true, drain },
 	{ "resume", true, false, true, resume },
+	{ "upgrade", true, false, false, upgrade },
 	{ "stop", true, true, false, stop },
 };
 

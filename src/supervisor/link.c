@@ -42,24 +42,19 @@ send_id(struct link *link, uint32_t type, uint32_t id)
 static void
 send_start(struct link *link)
 {
-	const struct logs *logs = &link->supervisor->logs;
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
-		.log_level = logs->level,
+		.log_level = link->supervisor->logs.level,
 		.taking = link->old.serves };
 
-	send_msg(link, &role, sizeof(role), &logs->access_fd,
-	    logs->access_fd != -1 ? 1 : 0);
+	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
 void
 link_tell_logs(struct link *link)
 {
-	const struct logs *logs = &link->supervisor->logs;
-	struct role_logs role = { .type = ROLE_LOGS, .log_level = logs->level };
-
-	send_msg(link, &role, sizeof(role), &logs->access_fd,
-	    logs->access_fd != -1 ? 1 : 0);
+	send_id(link, ROLE_LOGS, link->supervisor->logs.level);
+	access_targets_tell(link);
 }
 
 static void
@@ -152,6 +147,7 @@ settings_of(const struct config_service *config)
 		.on_demand = config_starts_on_demand(config),
 		.breaker = breaker_of(config),
 		.outlier_failures = (uint32_t)config->outlier_failures,
+		.server_timing = config->server_timing,
 	};
 }
 
@@ -241,6 +237,16 @@ send_limits(struct link *link)
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
 
+static void
+send_trace(struct link *link)
+{
+	const struct config *config = link->supervisor->plan->config;
+	struct role_trace role = { .type = ROLE_TRACE,
+		.sample = (uint32_t)config->trace_sample };
+
+	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
 void
 link_commit(struct link *link)
 {
@@ -248,12 +254,15 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
 		if (service != NULL && service->current != NULL &&
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
+	access_targets_tell(link);
+	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }
 

@@ -32,7 +32,7 @@ logs_init(struct logs *logs)
 	TAILQ_INIT(&logs->dests);
 	TAILQ_INIT(&logs->sources);
 	TAILQ_INIT(&logs->writers);
-	logs->access_fd = -1;
+	access_targets_init(&logs->access);
 	logs->direct = true;
 	logs->level = LOGGER_INFO;
 	sink_open(&logs->slow, -1);
@@ -291,25 +291,22 @@ find_writer(const struct logs *logs, const char *text)
 	return NULL;
 }
 
-int
-logs_lines_to(struct supervisor *supervisor, const char *destination, char **why)
+static struct log_writer *
+add_writer(struct supervisor *supervisor, const char *destination, char **why)
 {
 	struct logs *logs = &supervisor->logs;
-	struct log_writer *writer = find_writer(logs, destination);
+	struct log_dest *dest = open_dest(supervisor, destination, why);
+	struct log_writer *writer;
 	struct log_source *source;
-	struct log_dest *dest;
 	int ends[2];
 
-	if (writer != NULL)
-		return writer->fd;
-	dest = open_dest(supervisor, destination, why);
 	if (dest == NULL)
-		return -1;
+		return NULL;
 	if (make_pipe(ends, LOGGER_RAW) == -1) {
 		*why = util_asprintf("cannot make a pipe for the log %s: %s", destination,
 		    strerror(errno));
 		close_unused(supervisor);
-		return -1;
+		return NULL;
 	}
 	source = add_source(logs, LOGGER_RAW, "access", dest->id, ends[0]);
 	logger_link_source(&supervisor->logger, source);
@@ -317,7 +314,25 @@ logs_lines_to(struct supervisor *supervisor, const char *destination, char **why
 	writer->text = util_strdup(destination);
 	writer->fd = ends[1];
 	TAILQ_INSERT_TAIL(&logs->writers, writer, entry);
-	return writer->fd;
+	return writer;
+}
+
+char *
+logs_open_destination(struct supervisor *supervisor, const char *destination, int *fd)
+{
+	struct log_writer *writer = find_writer(&supervisor->logs, destination);
+	char *why = NULL;
+
+	*fd = -1;
+	if (writer == NULL)
+		writer = add_writer(supervisor, destination, &why);
+	if (writer == NULL)
+		return why;
+	*fd = fcntl(writer->fd, F_DUPFD_CLOEXEC, 3);
+	if (*fd == -1)
+		return util_asprintf("cannot open the log %s: %s", destination,
+		    strerror(errno));
+	return NULL;
 }
 
 static void
@@ -331,19 +346,27 @@ free_writer(struct logs *logs, struct log_writer *writer)
 
 /* Whether whole lines go there. */
 static bool
-is_wanted(const struct config *config, const char *text)
+is_wanted(const struct logs *logs, const char *text)
 {
-	return is_same(config->access_log, text) || is_same(config->slow_log, text);
+	const struct access_target *target;
+
+	if (is_same(logs->slow_log, text))
+		return true;
+	TAILQ_FOREACH (target, &logs->access.list, entry)
+		if (is_same(target->text, text))
+			return true;
+	return false;
 }
 
 static void
-close_unwanted(struct supervisor *supervisor, const struct config *config)
+close_unwanted(struct supervisor *supervisor)
 {
+	struct logs *logs = &supervisor->logs;
 	struct log_writer *writer, *next;
 
-	TAILQ_FOREACH_SAFE (writer, &supervisor->logs.writers, entry, next)
-		if (!is_wanted(config, writer->text))
-			free_writer(&supervisor->logs, writer);
+	TAILQ_FOREACH_SAFE (writer, &logs->writers, entry, next)
+		if (!is_wanted(logs, writer->text))
+			free_writer(logs, writer);
 	close_unused(supervisor);
 }
 
@@ -391,17 +414,6 @@ logs_started(struct supervisor *supervisor)
 
 /* --- a configuration --------------------------------------------------- */
 
-static char *
-open_lines(struct supervisor *supervisor, const char *text, int *fd)
-{
-	char *why = NULL;
-
-	*fd = -1;
-	if (!is_same(text, "off"))
-		*fd = logs_lines_to(supervisor, text, &why);
-	return why;
-}
-
 static void
 set_text(char **to, const char *text)
 {
@@ -412,10 +424,16 @@ set_text(char **to, const char *text)
 }
 
 static void
+set_access(struct logs *logs, struct access_targets *fresh)
+{
+	access_targets_close(&logs->access);
+	logs->access.last_id = fresh->last_id;
+	TAILQ_CONCAT(&logs->access.list, &fresh->list, entry);
+}
+
+static void
 set_slow(struct logs *logs, int fd)
 {
-	if (fd != -1)
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd == -1)
 		sink_close(&logs->slow);
 	else
@@ -423,46 +441,56 @@ set_slow(struct logs *logs, int fd)
 }
 
 static void
-set_config(struct supervisor *supervisor, const struct config *config, uint32_t log_dest,
-    int access_fd, int slow_fd)
+set_config(struct supervisor *supervisor, const struct config *config, uint32_t log_dest)
 {
 	struct logs *logs = &supervisor->logs;
 
 	logs->log_dest = log_dest;
-	logs->access_fd = access_fd;
-	set_slow(logs, slow_fd);
 	set_text(&logs->log, config->log);
-	set_text(&logs->access_log, config->access_log);
 	set_text(&logs->slow_log, config->slow_log);
 	logs->format = config->log_format;
 	logs->level = config->log_level;
 	log_set_level((enum log_level)logs->level);
 	logger_link_settings(&supervisor->logger);
-	close_unwanted(supervisor, config);
+	close_unwanted(supervisor);
+}
+
+/* Whoever starts us looks at standard error. */
+static void
+log_to_file(struct supervisor *supervisor)
+{
+	if (!supervisor->logs.direct || is_same(supervisor->logs.log, "stderr"))
+		return;
+	log_copy_errors(true);
+	log_by_logger(supervisor);
 }
 
 char *
 logs_open(struct supervisor *supervisor, const struct config *config)
 {
+	struct logs *logs = &supervisor->logs;
+	struct access_targets access;
 	struct log_dest *log;
-	int access_fd = -1, slow_fd = -1;
 	char *why = NULL;
+	int slow_fd = -1;
 
+	access_targets_init(&access);
 	log = open_dest(supervisor, config->log, &why);
-	if (log != NULL)
-		why = open_lines(supervisor, config->access_log, &access_fd);
+	if (log != NULL && !is_same(config->slow_log, "off"))
+		why = logs_open_destination(supervisor, config->slow_log, &slow_fd);
 	if (why == NULL)
-		why = open_lines(supervisor, config->slow_log, &slow_fd);
+		why = access_targets_open(supervisor, config, &access);
 	if (why != NULL) {
-		close_unused(supervisor);
+		if (slow_fd != -1)
+			close(slow_fd);
+		if (logs->slow_log != NULL)
+			close_unwanted(supervisor);
 		return why;
 	}
-	set_config(supervisor, config, log->id, access_fd, slow_fd);
-	if (supervisor->logs.direct && !is_same(config->log, "stderr")) {
-		/* whoever starts us looks there */
-		log_copy_errors(true);
-		log_by_logger(supervisor);
-	}
+	set_access(logs, &access);
+	set_slow(logs, slow_fd);
+	set_config(supervisor, config, log->id);
+	log_to_file(supervisor);
 	return NULL;
 }
 
@@ -519,7 +547,7 @@ bool
 logs_changed(const struct logs *logs, const struct config *config)
 {
 	return !is_same(logs->log, config->log) ||
-	    !is_same(logs->access_log, config->access_log) ||
+	    !access_targets_named(&logs->access, config) ||
 	    !is_same(logs->slow_log, config->slow_log) ||
 	    logs->format != (uint32_t)config->log_format ||
 	    logs->level != (uint32_t)config->log_level;
@@ -533,10 +561,7 @@ logs_adopt(struct supervisor *supervisor)
 	struct logs *logs = &supervisor->logs;
 	char *why;
 
-	/* the ends that the process wrote to when it was another program */
-	if (logs->access_fd != -1)
-		close(logs->access_fd);
-	logs->access_fd = -1;
+	/* what the process wrote to when it was another program */
 	sink_close(&logs->slow);
 	why = logs_open(supervisor, supervisor->plan->config);
 	if (why != NULL) {
@@ -545,7 +570,6 @@ logs_adopt(struct supervisor *supervisor)
 		why = NULL;
 		logs->log_dest = open_dest(supervisor, "stderr", &why)->id;
 		set_text(&logs->log, "stderr");
-		set_text(&logs->access_log, "off");
 		set_text(&logs->slow_log, "off");
 	}
 	logs_started(supervisor);
@@ -580,6 +604,7 @@ logs_close(struct supervisor *supervisor)
 	struct logs *logs = &supervisor->logs;
 
 	sink_close(&logs->slow);
+	access_targets_close(&logs->access);
 	while (!TAILQ_EMPTY(&logs->writers))
 		free_writer(logs, TAILQ_FIRST(&logs->writers));
 	log_close();
@@ -589,11 +614,9 @@ logs_close(struct supervisor *supervisor)
 		free_source(logs, TAILQ_FIRST(&logs->sources));
 	while (!TAILQ_EMPTY(&logs->dests))
 		free_dest(logs, TAILQ_FIRST(&logs->dests));
-	logs->access_fd = -1;
 	free(logs->log);
-	free(logs->access_log);
 	free(logs->slow_log);
-	logs->log = logs->access_log = logs->slow_log = NULL;
+	logs->log = logs->slow_log = NULL;
 }
 
 /* --- without a reader -------------------------------------------------- */

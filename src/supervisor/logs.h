@@ -15,6 +15,7 @@
 
 #include "common/logger.h"
 #include "common/sink.h"
+#include "supervisor/access_logs.h"
 
 struct config;
 struct pool;
@@ -55,18 +56,17 @@ struct log_writer {
 TAILQ_HEAD(log_writers, log_writer);
 
 struct logs {
-	char *log;	  /* as in the configuration in force */
-	char *access_log; /* or "off" */
-	char *slow_log;	  /* or "off" */
-	uint32_t format;  /* enum logger_format */
-	uint32_t level;	  /* enum logger_level */
+	char *log;	 /* as in the configuration in force */
+	char *slow_log;	 /* or "off" */
+	uint32_t format; /* enum logger_format */
+	uint32_t level;	 /* enum logger_level */
 	uint32_t log_dest;
 	uint32_t next_id; /* of destinations and sources */
 	struct log_dests dests;
 	struct log_sources sources;
 	struct log_writers writers;
-	int access_fd;	  /* a writer's; -1: off */
-	struct sink slow; /* our own to write; its descriptor is a writer's */
+	struct access_targets access; /* their descriptors are duplicates of writers' */
+	struct sink slow; /* our own to write; its descriptor is such a duplicate */
 	bool direct;	  /* our own messages do not go through the logger */
 	uint64_t dropped; /* lines that did not even get to the logger */
 };
@@ -90,13 +90,14 @@ void logs_adopt(struct supervisor *supervisor);
 void logs_close(struct supervisor *supervisor);
 
 /*
- * A descriptor to write whole lines to, which end up in destination ("stderr",
- * "syslog", "syslog:PATH", or a path) as they are.  It is non-blocking, stays
- * the logs' own, is the same for the same destination, and is valid until a
- * logs_open whose configuration names that destination nowhere.  -1 with *why,
- * which the caller frees, when it cannot be opened.
+ * The one place where a log of whole lines is opened to be written: *fd becomes
+ * a descriptor, the caller's to close, for lines that end up in destination
+ * ("stderr", "syslog", "syslog:PATH", or a path) as they are.  It is non-blocking,
+ * and leads into the same pipe for the same destination.  Returns NULL; or why it
+ * cannot be done (the caller frees it).
  */
-int logs_lines_to(struct supervisor *supervisor, const char *destination, char **why);
+char *logs_open_destination(struct supervisor *supervisor, const char *destination,
+    int *fd);
 
 /* What is known of a process whose stdout and stderr are to be a pipe. */
 struct log_tag {

@@ -16,6 +16,7 @@
 #include "supervisor/config_value.h"
 #include "supervisor/event.h"
 #include "supervisor/reload.h"
+#include "supervisor/reload_steps.h"
 #include "supervisor/supervisor.h"
 
 /* Leases that are sent ahead, and those of an earlier router, need slots of
@@ -219,6 +220,7 @@ pool_worker_ready(struct pool *pool)
 		    "s:i, s:i", "generation", (int)pool->number, "workers", (int)target);
 		health_serving(pool);
 	}
+	reload_step_ready(pool);
 	/* also for the successor of one that died while others were waited for */
 	reload_pool_ready(pool->supervisor);
 	systemd_pool_settled(pool->supervisor);

@@ -9,6 +9,7 @@
 #include "common/util.h"
 #include "supervisor/fingerprint.h"
 #include "supervisor/reload_listeners.h"
+#include "supervisor/reload_steps.h"
 #include "supervisor/rollout.h"
 #include "supervisor/supervisor.h"
 
@@ -84,6 +85,7 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 	struct service *service = service_find_or_add(&supervisor->services,
 	    config->name);
 	char *fingerprint = fingerprint_new(reload->plan->config, config);
+	struct pool *pool;
 	char *why = NULL;
 
 	if (reload->only == NULL && service->current != NULL &&
@@ -96,8 +98,10 @@ start_service(struct supervisor *supervisor, struct reload *reload,
 		service->current->fresh_fingerprint = fingerprint;
 		return NULL;
 	}
-	if (pool_start(supervisor, service, reload->plan, config, fingerprint, &why) ==
-	    NULL)
+	pool = pool_start(supervisor, service, reload->plan, config, fingerprint, &why);
+	if (pool != NULL)
+		reload_step_starting(pool);
+	else
 		service_drop_if_unused(&supervisor->services, service);
 	return why;
 }
@@ -249,8 +253,10 @@ finish(struct supervisor *supervisor)
 
 	supervisor->reload = NULL;
 	TAILQ_FOREACH (rollout, &reload->rollouts, entry)
-		if (rollout->old != NULL)
+		if (rollout->old != NULL) {
+			reload_step_retired(rollout->old);
 			pool_event(rollout->old, POOL_ON_RETIRE);
+		}
 	reload_switch_listeners(supervisor, reload->plan->config, false);
 	supervisor_title_touch(supervisor);
 	if (reload->old_plan != NULL) {
@@ -365,6 +371,7 @@ commit(struct supervisor *supervisor)
 	reload_switch_listeners(supervisor, reload->plan->config, true);
 	supervisor_title_touch(supervisor);
 	reload->rolling_out = true;
+	reload_step_switched(supervisor);
 	if (reload->old_plan == NULL)
 		finish(supervisor); /* there is nothing to come back to */
 	else
@@ -407,8 +414,10 @@ start_all(struct supervisor *supervisor)
 	why = control_prepare(supervisor, reload->plan->config);
 	if (why == NULL)
 		why = reload_open_listeners(supervisor, reload->plan->config);
-	if (why == NULL)
+	if (why == NULL) {
+		reload_step_bound(supervisor);
 		why = start_services(supervisor, reload);
+	}
 	reload->starting = false;
 	if (why == NULL && reload->failure != NULL)
 		why = util_strdup(reload->failure);
@@ -470,6 +479,7 @@ reload_begin(struct supervisor *supervisor)
 		tell_end(supervisor, "the configuration has errors");
 		return;
 	}
+	reload_step_checked(supervisor, config);
 	supervisor->reload = reload_new(supervisor, plan_new(config));
 	go_on(supervisor);
 }

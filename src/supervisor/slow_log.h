@@ -37,6 +37,7 @@ struct slow_entry {
 	uint64_t taken_ns;   /* when it took the request */
 	const char *request; /* the request line */
 	const char *trace;   /* what became of trace_signal; NULL: it has none */
+	const char *id;	     /* of the request, hex; "": not known */
 	const struct slow_look *look;
 };
 

@@ -42,10 +42,12 @@ entry_json(const struct slow_entry *entry, uint64_t id)
 {
 	char call[SLOW_CALL_MAX];
 
-	return json_pack("{s:I, s:o, s:s, s:i, s:i, s:f, s:o, s:b, s:o, s:o, s:o, s:o}",
-	    "id", (json_int_t)id, "time", event_time(), "service", entry->service, "slot",
+	return json_pack(
+	    "{s:I, s:o, s:s, s:i, s:i, s:f, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "id",
+	    (json_int_t)id, "time", event_time(), "service", entry->service, "slot",
 	    (int)entry->worker, "pid", (int)entry->pid, "request_seconds",
-	    slow_log_seconds(entry), "request", json_text(entry->request), "killed",
+	    slow_log_seconds(entry), "request", json_text(entry->request), "request_id",
+	    json_text(entry->id[0] != '\0' ? entry->id : NULL), "killed",
 	    strcmp(entry->what, "killed") == 0, "wchan", known_text(entry->look->wchan),
 	    "syscall", known_text(slow_log_call(entry->look, call)), "stack",
 	    stack_json(entry->look->stack), "trace_signal", json_text(entry->trace));

@@ -21,7 +21,7 @@
 
 struct supervisor;
 
-#ifndef STATE_FORMAT /* tests build another */
+#ifndef STATE_FORMAT   /* tests build another */
 #define STATE_FORMAT 2 /* 1: there was no logger; it can be read */
 #endif
 
@@ -59,6 +59,7 @@ extern const struct record_table state_listener_table;
 extern const struct record_table state_inherited_table;
 extern const struct record_table state_log_dest_table;
 extern const struct record_table state_log_source_table;
+extern const struct record_table state_access_table;
 extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;
 extern const struct record_table state_pool_more_table;

@@ -65,8 +65,7 @@ static const struct record_key supervisor_keys[] = {
 	KEY(TEXT, "pid_path", pid_path),
 	NEEDED(UNSIGNED, "next_id", next_id),
 	NEEDED(TEXT, "log", logs.log),
-	NEEDED(TEXT, "access_log", logs.access_log),
-	KEY(FD, "access_fd", logs.access_fd),
+	KEY(UNSIGNED, "access_last_id", logs.access.last_id),
 	KEY(TEXT, "slow_log", logs.slow_log),
 	KEY(FD, "slow_fd", logs.slow.fd),
 	KEY(UNSIGNED, "log_next_id", logs.next_id),
@@ -129,6 +128,15 @@ static const struct record_key listener_keys[] = {
 	KEY(BOOL, "inherited", inherited),
 };
 TABLE(listener);
+#undef OF
+
+#define OF struct access_target
+static const struct record_key access_keys[] = {
+	NEEDED(TEXT, "text", text),
+	NEEDED(UNSIGNED, "id", id),
+	KEY(FD, "fd", fd),
+};
+TABLE(access);
 #undef OF
 
 #define OF struct inherited

@@ -169,6 +169,22 @@ load_listener(struct loader *loader)
 	return NULL;
 }
 
+/* Standard error is not one of the descriptors that are handed over. */
+static char *
+load_access(struct loader *loader)
+{
+	struct access_target *target = util_alloc(sizeof(*target));
+	char *why;
+
+	TAILQ_INSERT_TAIL(&loader->supervisor->logs.access.list, target, entry);
+	target->text = util_strdup("");
+	target->fd = -1;
+	get(loader, &state_access_table, target, &why);
+	if (target->fd == -1)
+		target->fd = STDERR_FILENO;
+	return why;
+}
+
 static char *
 load_inherited(struct loader *loader)
 {
@@ -371,6 +387,7 @@ load_section(struct loader *loader)
 		{ "log_dest", load_log_dest },
 		{ "log_source", load_log_source },
 		{ "listener", load_listener },
+		{ "access", load_access },
 		{ "inherited", load_inherited },
 		{ "service", load_service },
 		{ "pool", load_pool },

@@ -140,9 +140,21 @@ save_events(const struct events *events, struct record_writer *writer)
 	}
 }
 
+/* Standard error needs no handing over. */
+static void
+put_access(struct record_writer *writer, const struct access_target *target)
+{
+	struct access_target copy = *target;
+
+	if (copy.fd <= STDERR_FILENO)
+		copy.fd = -1;
+	put(writer, "access", &state_access_table, &copy);
+}
+
 bool
 state_save(struct supervisor *supervisor, struct record_writer *writer)
 {
+	struct access_target *target;
 	struct inherited *inherited;
 	struct listener *listener;
 	struct log_source *source;
@@ -156,6 +168,8 @@ state_save(struct supervisor *supervisor, struct record_writer *writer)
 		put(writer, "log_dest", &state_log_dest_table, dest);
 	TAILQ_FOREACH (source, &supervisor->logs.sources, entry)
 		put(writer, "log_source", &state_log_source_table, source);
+	TAILQ_FOREACH (target, &supervisor->logs.access.list, entry)
+		put_access(writer, target);
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
 		put(writer, "listener", &state_listener_table, listener);
 	TAILQ_FOREACH (inherited, &supervisor->inherited, entry)

@@ -128,6 +128,7 @@ write_entry(struct worker *worker, const char *what, const struct stuck *stuck)
 		.taken_ns = stuck->taken_ns,
 		.request = stuck->line,
 		.trace = stuck->trace,
+		.id = stuck->id,
 		.look = stuck->look };
 
 	slow_log_write(&worker->pool->supervisor->logs, &entry);
@@ -195,6 +196,7 @@ static void
 take_in(struct stuck *stuck, const struct worker *worker, const struct role_stuck *role)
 {
 	uint32_t len = role->line_len < ROLE_LINE_MAX ? role->line_len : ROLE_LINE_MAX;
+	uint8_t id[16];
 
 	stuck->slot = role->slot;
 	stuck->serial = role->serial;
@@ -202,6 +204,10 @@ take_in(struct stuck *stuck, const struct worker *worker, const struct role_stuc
 	stuck->looks = 0;
 	memcpy(stuck->line, role->line, len);
 	stuck->line[len] = '\0';
+	stuck->id[0] = '\0';
+	if (role->slot < worker->pool->board.layout.slot_count &&
+	    lease_slot_request_id(&worker->pool->board, role->slot, role->serial, id))
+		util_hex(id, sizeof(id), stuck->id);
 	if (stuck->look == NULL)
 		stuck->look = util_alloc(sizeof(*stuck->look));
 	slow_log_look(worker->pid, stuck->look);

@@ -27,6 +27,7 @@ struct stuck {
 	const char *trace; /* as in struct slow_entry */
 	/* what it was doing before anything was done to it; NULL: not yet */
 	struct slow_look *look;
+	char id[33];		      /* of the request, hex; "": not known */
 	char line[ROLE_LINE_MAX + 1]; /* the request line */
 };
 

@@ -386,25 +386,33 @@ END_TEST
 
 START_TEST(a_refusal_is_a_problem_and_says_how_it_ends)
 {
+	static const uint8_t id[16] = { 0xab, [15] = 1 };
 	char buf[REPLY_MAX + 1];
 	size_t len;
 
 	len = reply_format(buf,
 	    &(struct reply){ .status = 404,
+		.id = id,
 		.detail = "no service has this path",
 		.keep = true });
 	buf[len] = '\0';
 	ck_assert_int_eq(strncmp(buf, "HTTP/1.1 404 Not Found\r\n", 24), 0);
 	ck_assert_ptr_nonnull(strstr(buf, "application/problem+json"));
 	ck_assert_ptr_nonnull(strstr(buf, "\"status\":404"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf, "\r\nX-Request-Id: ab000000000000000000000000000001\r\n"));
 	ck_assert_ptr_null(strstr(buf, "Connection: close"));
 	len = reply_format(buf,
-	    &(struct reply){ .status = 503, .detail = "full", .is_head = true });
+	    &(struct reply){ .status = 503,
+		.id = id,
+		.detail = "full",
+		.is_head = true });
 	buf[len] = '\0';
 	ck_assert_ptr_nonnull(strstr(buf, "Retry-After: 1\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf, "Connection: close"));
 	ck_assert_str_eq(buf + len - 4, "\r\n\r\n"); /* HEAD: no body */
-	len = reply_format(buf, &(struct reply){ .status = 503, .retry_after_s = 17 });
+	len = reply_format(buf,
+	    &(struct reply){ .status = 503, .id = id, .retry_after_s = 17 });
 	buf[len] = '\0';
 	ck_assert_ptr_nonnull(strstr(buf, "Retry-After: 17\r\n"));
 }

@@ -3,6 +3,7 @@
  * The worker that most tests use: it tells what it was asked and who answers.
  * Query parameters make it misbehave:
  *
+ *	phase=NAME	what sleep_ms and burn_ms do has this name
  *	sleep_ms=N	answer N ms later, whatever signals come
  *	hang=1		never answer, with all signals blocked
  *	exit=N		exit with status N in place of an answer
@@ -185,6 +186,7 @@ describe_request(struct poold_request *req, FILE *out)
 	json_string(out, "host", poold_host(req));
 	json_number(out, "minor", (uint64_t)poold_http_minor(req));
 	json_string(out, "request_id", poold_request_id(req));
+	json_string(out, "traceparent", poold_traceparent(req));
 	json_string(out, "client", poold_client_address(req));
 	json_number(out, "client_port", (uint64_t)poold_client_port(req));
 	json_string(out, "local", poold_local_address(req));
@@ -252,6 +254,8 @@ echo(struct poold_request *req, void *arg)
 	served++;
 	if ((value = poold_param(req, "log")) != NULL)
 		poold_log(req, "%s", value);
+	if ((value = poold_param(req, "phase")) != NULL && poold_phase(req, value) == -1)
+		status = 400;
 	sleep_ms(number(req, "sleep_ms", 0));
 	leak(number(req, "leak", 0));
 	burn_ms(number(req, "burn_ms", 0));

@@ -89,6 +89,20 @@ send_fds(struct contract *c, uint32_t flags)
 		msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
 }
 
+/* Text behind DONE that is no list of phases. */
+static void
+send_bad_phases(struct contract *c, uint32_t flags, long which)
+{
+	static char bad[8][4000] = { "db", "=1", "db=1,db=2", "d b=1", "db=-1",
+		"db=99999999999", "\n\"'\033[2J=1" };
+	struct lease_done done = contract_done(c, flags);
+	struct iovec iov[2] = { { &done, sizeof(done) }, { bad[which % 8], 0 } };
+
+	memset(bad[7], 'x', sizeof(bad[7]));
+	iov[1].iov_len = which % 8 == 7 ? sizeof(bad[7]) : strlen(bad[which % 8]);
+	msg_sendv(LEASE_FD_DONE, iov, 2, NULL, 0, 0);
+}
+
 static void
 spoil_board(struct contract *c, long count)
 {
@@ -142,6 +156,8 @@ serve(struct contract *c, int fd)
 	close(fd);
 	if (strcmp(harm, "fds") == 0)
 		send_fds(c, flags);
+	else if (strcmp(harm, "phases") == 0)
+		send_bad_phases(c, flags, count);
 	else
 		contract_send_done(c, flags);
 }
