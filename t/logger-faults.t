@@ -131,6 +131,7 @@ SKIP: {
 # --- a logger that dies
 
 $poold = poold(config("access_log = \@dir\@/access.log\n"));
+$poold->{keep} = qr{^access\.log$};
 my @load = map { load($poold, target => '/p?text=a+line%0a') } 1 .. 3;
 my $logger = $poold->logger;
 for my $round (1 .. 5) {
