@@ -17,6 +17,7 @@ my %BODY = ('64' => '64 B', '16k' => '16 KiB', '1m' => '1 MiB',
 # What is aimed at: this server over that one, at a body and a number of
 # connections, is at least or at most a bound.
 my @GOALS = (
+	[qw(poold-php nginx-fpm rate 64 32 >= 1.3)],
 	[qw(poold nginx-proxy rate 64 32 >= 1.6)],
 	[qw(poold nginx-proxy cpu_us 64 32 <= 0.6)],
 	[qw(poold nginx-proxy p50_us 64 1 <= 1)],

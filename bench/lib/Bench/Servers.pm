@@ -255,6 +255,17 @@ sub start_epoll {
 	return;
 }
 
+# One more server: start is called with its name, and dir, poold, workers, port.
+sub add {
+	my ($name, %kind) = @_;
+	my $start = $kind{start};
+	$KINDS{$name} = { %kind, start => sub {
+		$start->($name, dir => $dir, poold => $poold, workers => $workers,
+		    port => $PORT{$name});
+	} };
+	return;
+}
+
 sub answers {
 	my ($port) = @_;
 	my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
