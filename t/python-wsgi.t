@@ -194,6 +194,11 @@ $r = $poold->exchange('HEAD', '/app/head', no_body => 1);
 is($r->header('content-length'), 1000, 'HEAD has the length of what it is the head of');
 $r = $poold->exchange('HEAD', '/app/boom_begun', no_body => 1);
 is($r->status, 200, 'HEAD asks for no more than the first part');
+$client = $poold->client;
+$r = $client->exchange('HEAD', '/app/nothing');
+is($r->status . $r->header('content-length') . $r->header('transfer-encoding'), '200',
+    '... and of a length that is not known says nothing');
+is($client->get('/app/several')->body, 'abcdef', '... and the connection goes on');
 $r = get('/late_start', client => {}, version => '1.0') ;
 is($r->body, 'late', 'HTTP/1.0 gets the body too');
 
