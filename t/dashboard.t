@@ -51,15 +51,15 @@ required = yes
 
 [service shop]
 listen = main
-route = example.org/shop weight=90
+route = /shop weight=90
 command = @bin@/echo
 workers = 3
 description = The shop, as it is
-example = //example.org/elsewhere
+example = /shop
 
 [service shop-next]
 listen = main
-route = example.org/shop weight=10
+route = /shop weight=10
 command = @bin@/echo
 workers = 1
 description = The shop, as it will be
@@ -70,6 +70,15 @@ route = /mail
 command = @bin@/echo
 workers = 2
 example = /mail
+
+[service orders]
+listen = main
+route = /shop/orders
+command = @bin@/echo
+workers = 8
+description = What was bought, and what became of it
+tags = shop, demo
+example = /shop/orders/4711
 INI
 my $poold = new_poold($ini);
 Poold::Test::copy_program(($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/admin',
@@ -106,11 +115,11 @@ sub field {
 
 $browser->look('light', 1280);
 $browser->go($base);
-ok($browser->wait_js(20, 'return document.querySelectorAll(".squares .w").length === 11'),
+ok($browser->wait_js(20, 'return document.querySelectorAll(".squares .w").length === 19'),
     'there is a square for every worker');
-is($browser->js('return document.querySelectorAll(".card").length'), 5, '... and a card for every service');
+is($browser->js('return document.querySelectorAll(".card").length'), 6, '... and a card for every service');
 ok($browser->wait_js(15, 'return document.querySelector("#verdict").dataset.status === "ok"'), 'all is well');
-is($browser->js('return document.querySelectorAll("#timeline .mk[data-event=generation_ready]").length'), 5,
+is($browser->js('return document.querySelectorAll("#timeline .mk[data-event=generation_ready]").length'), 6,
     'the timeline has what was before the page was opened');
 my %said = services();
 for my $name (sort keys %said) {
@@ -123,7 +132,8 @@ for my $name (sort keys %said) {
 
 # --- under load ---------------------------------------------------------------
 
-my $load = load($poold, target => '/api/search', rate => 150);
+my $load = load($poold, target => '/api/search', rate => 100);
+my @more = (load($poold, target => '/shop', rate => 40), load($poold, target => '/shop/orders?sleep_ms=40', rate => 12));
 my @slow = map { my $client = $poold->client; $client->request('GET', '/api/search?sleep_ms=6000'); $client } 1 .. 2;
 ok($browser->wait_js(15, 'return [...document.querySelectorAll("#service-search .w")].filter((w) => w.dataset.state === "busy" && Number(w.style.getPropertyValue("--age")) > 0.3).length >= 2'),
     'squares turn busy, and age');
@@ -196,10 +206,10 @@ sub picture {
 }
 my @busy = map {
 	my $client = $poold->client;
-	$client->request('GET', '/api/search?sleep_ms=15000');
+	$client->request('GET', "$_?sleep_ms=25000");
 	sleep 1.2;
 	$client;
-} 1 .. 3;
+} '/shop/orders', '/api/search', '/shop/orders', '/shop/orders', '/api/search';
 picture('dashboard-light', 'light', 1280, 860);
 is($browser->js('return document.documentElement.dataset.theme'), 'light', 'light as the system is');
 picture('dashboard-dark', 'dark', 1280, 860);
@@ -213,7 +223,6 @@ ok($browser->wait_js(10, 'return document.querySelector("#verdict").dataset.stat
 
 # --- examples -----------------------------------------------------------------
 
-$browser->click('#service-search summary');
 $browser->click('#service-search .try');
 ok($browser->wait_js(10, 'return document.querySelector("#service-search .answer p").dataset.pid'),
     'an example is answered');
@@ -221,21 +230,23 @@ my $heads = $browser->js('const heads = document.querySelector("#service-search 
 is($heads->{status}, 200, '... with its status');
 like($heads->{text}, qr/ms/, '... its time');
 ok((grep { $_ == $heads->{pid} } $poold->workers('search')), '... and the worker that gave it');
-$browser->click('#service-mail summary');
 is($browser->js('const link = document.querySelector("#service-mail .example a"); return link && link.href'),
     'http://127.0.0.1:' . $poold->port(2) . '/mail', 'one on another listener is a link');
-$browser->click('#service-shop summary');
-is($browser->js('return document.querySelectorAll("#service-shop .example :is(a, button)").length'), 0,
-    'what is no path of this machine is neither');
+$browser->click('#service-search summary');
+ok($browser->wait_js(10, 'return document.querySelectorAll("#service-search tbody tr").length === 5'),
+    'behind a click there is a table of its workers');
 
 # --- text from elsewhere ------------------------------------------------------
 
 my @workers = $poold->workers('shop');
-$poold->write_config($ini =~ s/^(description = The shop, as it is)$/$1 $hostile/mr);
+$poold->write_config($ini =~ s/^(description = The shop, as it is)\nexample = .*$/$1 $hostile\nexample = \/\/example.org\/elsewhere\nexample = javascript:window.hurt=1/mr);
 ctl('reload');
 ok($browser->wait_js(10, 'return document.querySelector("#service-shop .about").textContent === arguments[0]',
     "The shop, as it is $hostile"), 'a description that is HTML is shown as it is');
 ok(!$browser->js('return window.hurt'), '... and does nothing');
+$browser->click('#service-shop summary');
+is($browser->js('return document.querySelectorAll("#service-shop .example :is(a, button)").length'), 0,
+    'an example that is no path of this machine cannot be tried');
 is_deeply([ $poold->workers('shop') ], \@workers, '... and needs no new workers');
 
 # --- keyboard -----------------------------------------------------------------
@@ -249,9 +260,9 @@ $browser->keys('/');
 is($browser->js('return document.activeElement.id'), 'filter', '/ goes to the filter');
 $browser->keys(split //, 'demo');
 is($browser->js('return [...document.querySelectorAll(".card")].filter((card) => !card.hidden).map((card) => card.dataset.service).join()'),
-    'search', '... which knows tags');
+    'search,orders', '... which knows tags');
 $browser->keys("\x{E00C}");
-is($browser->js('return [...document.querySelectorAll(".card")].filter((card) => !card.hidden).length'), 5,
+is($browser->js('return [...document.querySelectorAll(".card")].filter((card) => !card.hidden).length'), 6,
     'Escape forgets it');
 $browser->keys('t');
 is($browser->js('return document.documentElement.dataset.theme'), 'light', 't changes the colours');
@@ -261,11 +272,12 @@ is_deeply($browser->js('return [...document.querySelectorAll("button, input, a, 
 # --- what the page shows is what poolctl says, at rest -------------------------
 
 my $report = $load->stop;
+push @{ $report->{failures} }, map { @{ $_->stop->{failures} } } @more;
 is_deeply($report->{failures}, [], 'no request of the load failed');
 eventually {
 	my %now = services();
 	!grep { my $name = $_; grep { (field($name, $_) // '') ne ($now{$name}{$_} // '') }
-	    qw(workers_busy workers_idle requests errors restarts queued) } qw(search shop mail);
+	    qw(workers_busy workers_idle requests errors restarts queued) } qw(search shop orders mail);
 } 15, 'the figures are those of poolctl';
 
 # --- away, and back -----------------------------------------------------------

@@ -130,6 +130,7 @@ function makeCard(name) {
 	card.queue = el('b', { data: { field: 'queued' } });
 	card.queueRow = el('div', { class: 'queue' }, el('span', {}, 'queue'), el('div', { class: 'track' }, card.fill), card.queue);
 	card.foot = el('div', { class: 'foot', hidden: true });
+	card.tries = el('div', { class: 'tries' });
 	card.more = el('div', {});
 	card.details = el('details', { on: { toggle: () => { fillDetails(card); } } }, el('summary', {}, 'Workers, routes and examples'), card.more);
 	card.node = el('article', { class: 'card', tabindex: '-1', id: 'service-' + name, 'aria-label': 'Service ' + name, data: { service: name } },
@@ -137,7 +138,7 @@ function makeCard(name) {
 		el('div', { class: 'counts' }, figure(card, 'workers_busy', 'busy'), figure(card, 'workers_idle', 'idle'),
 			figure(card, 'workers_starting', 'starting'), figure(card, 'workers_max', 'at most'),
 			figure(card, 'requests', 'requests'), figure(card, 'memory_bytes', ''), figure(card, 'restarts', 'restarts')),
-		card.queueRow, el('div', { class: 'sparks' }, card.rate.node, card.latency.node, card.errors.node), card.foot, card.details);
+		card.queueRow, el('div', { class: 'sparks' }, card.rate.node, card.latency.node, card.errors.node), card.tries, card.foot, card.details);
 	makeButtons(card, name);
 	return card;
 }
@@ -228,6 +229,7 @@ function showCard(card, service) {
 	showFigures(card, service);
 	showSparks(card, service);
 	showButtons(card);
+	showFirstExample(card);
 	fillDetails(card);
 }
 
@@ -274,7 +276,7 @@ async function tryExample(text, place, button) {
 	button.disabled = false;
 }
 function exampleRow(service, text) {
-	const origin = originOf(service), place = el('div', {}), row = el('div', { class: 'example' }, el('code', {}, text));
+	const origin = originOf(service), place = el('div', {}), row = el('div', { class: 'example' }, el('code', { title: text }, text));
 	if (origin === '' && isPath(text)) {
 		const button = el('button', { type: 'button', class: 'try', 'aria-label': 'Try ' + text, on: { click: () => tryExample(text, place, button) } }, 'Try');
 		row.append(button);
@@ -282,6 +284,13 @@ function exampleRow(service, text) {
 		row.append(el('a', { href: origin + text, target: '_blank', rel: 'noopener noreferrer' }, 'Open'));
 	}
 	return [row, place];
+}
+// One click, without opening anything.
+function showFirstExample(card) {
+	const examples = card.service.examples || [], about = JSON.stringify([examples[0], originOf(card.service)]);
+	if (card.triesText === about) return;
+	card.triesText = about;
+	card.tries.replaceChildren(...(examples.length ? exampleRow(card.service, examples[0]) : []));
 }
 function workerRow(worker) {
 	const cell = (text, numeric) => el('td', numeric ? { class: 'number' } : {}, text);
@@ -299,7 +308,7 @@ function fillDetails(card) {
 		card.more.replaceChildren(
 			...(service.description ? [el('p', {}, service.description)] : []),
 			el('h4', {}, 'Routes'), el('div', { class: 'routes-of' }, ...(service.routes || []).map((route) => el('code', {}, routeText(route)))),
-			...((service.examples || []).length ? [el('h4', {}, 'Examples'), ...service.examples.flatMap((text) => exampleRow(service, text))] : []),
+			...((service.examples || []).length > 1 ? [el('h4', {}, 'More examples'), ...service.examples.slice(1).flatMap((text) => exampleRow(service, text))] : []),
 			el('h4', {}, 'Workers'), el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Workers of ' + service.service },
 				el('table', {}, el('thead', {}, el('tr', {}, ...head.map((text, i) => el('th', i === 2 || i === 7 ? {} : { class: 'number' }, text)))), card.rows)));
 	}
@@ -528,7 +537,7 @@ function showTimeline() {
 		plots[lane].append(mark);
 	}
 	place.replaceChildren(ticks, ...lanes);
-	setText($('timeline-span'), 'the last ' + plural(Math.round(span / 60e3), 'minute'));
+	setText($('timeline-span'), span < 90e3 ? 'the last minute' : 'the last ' + plural(Math.round(span / 60e3), 'minute'));
 }
 function showSlow(reply) {
 	const list = (reply.slow || []).slice(-SHOW_SLOW).reverse();

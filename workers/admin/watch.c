@@ -203,9 +203,9 @@ watch_is_ready(const struct watch *watch, json_t *reasons)
 {
 	json_error_t error;
 	json_t *status = watch->known ? json_loads(watch->status, 0, &error) : NULL;
-	const json_t *poold = json_object_get(status, "poold"), *service;
+	const json_t *poold = json_object_get(status, "poold");
+	const json_t *services = json_object_get(status, "services");
 	const char *phase = json_string_value(json_object_get(poold, "phase"));
-	size_t i;
 
 	if (phase == NULL)
 		add_reason(reasons, NULL, "the supervisor does not answer");
@@ -213,8 +213,8 @@ watch_is_ready(const struct watch *watch, json_t *reasons)
 		add_reason(reasons, NULL, phase);
 	else if (json_is_null(json_object_get(poold, "connections")))
 		add_reason(reasons, NULL, "the router does not answer");
-	json_array_foreach(json_object_get(status, "services"), i, service)
-	    check_service(service, reasons);
+	for (size_t i = 0; i < json_array_size(services); i++)
+		check_service(json_array_get(services, i), reasons);
 	json_decref(status);
 	return json_array_size(reasons) == 0;
 }
