@@ -246,6 +246,7 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	access_targets_tell(link);
 	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
@@ -253,7 +254,6 @@ link_commit(struct link *link)
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
-	access_targets_tell(link);
 	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }
