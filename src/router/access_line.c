@@ -525,7 +525,8 @@ put_value(struct out *out, const struct access_entry *entry, const struct access
 		put_number(out, entry->status);
 		break;
 	case ACCESS_BYTES:
-		put_number(out, entry->bytes);
+		/* a worker has said it, and many who read JSON know no more */
+		put_number(out, entry->bytes < INT64_MAX ? entry->bytes : INT64_MAX);
 		break;
 	case ACCESS_SERVICE:
 		put_string(out, entry->service);
