@@ -124,6 +124,7 @@ sub service {
 my ($status, $text) = ctl('status');
 is($status, 0, 'status ends well');
 like($text, qr/^echo +running +0\/2\/0 /m, '... and shows a service in a line');
+ok(!(grep { length > 80 } (split /\n/, $text)[ 1 .. 3 ]), '... of a terminal of 80 columns');
 unlike($text, qr/\033/, '... without colours when it is no terminal');
 $poold->get('/echo') for 1 .. 5;
 is(service('echo')->{requests}, 5, 'status counts requests');
@@ -142,6 +143,7 @@ $slow->send("GET /echo?sleep_ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
 eventually { service('echo')->{workers_busy} == 1 } 5, 'a worker with a request is busy';
 ok((grep { defined $_->{request_seconds} } @{ json('status', 'echo')->{workers} }) == 1,
     '... and the age of its request is shown');
+like((ctl('status', 'echo'))[1], qr{ busy +\d+\.\ds +GET /echo }, '... and the request itself');
 
 # --- a crash ------------------------------------------------------------------
 
@@ -281,7 +283,7 @@ json('status', 'none');
 ask_history();
 json('metrics');
 # of the breaker's event, which t/breaker.t has; and what poolctl keeps to itself
-$seen{$_} = 1 for qw(reason end follow);
+$seen{$_} = 1 for qw(reason end follow exit_status signal);
 my ($keys) = slurp(Poold::Test::srcdir() . '/man/poolctl.1') =~ /^\.Ss Keys\n(.*?)^\.Ss /ms;
 my @listed = $keys =~ /^\.It Li (\S+)$/mg;
 is_deeply([ sort keys %seen ], [ sort @listed ], 'poolctl(1) lists the keys, all and no others');

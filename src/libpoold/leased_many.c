@@ -119,6 +119,8 @@ backlog_flush(struct many *many)
 	struct backlog *b = &many->backlog;
 	size_t sent = 0;
 
+	if (b->count == 0)
+		return;
 	for (; sent < b->count; sent++)
 		if (msg_send(LEASE_FD_DONE, &b->list[sent], sizeof(b->list[0]),
 			MSG_DONTWAIT) == -1 &&
@@ -126,7 +128,7 @@ backlog_flush(struct many *many)
 			break;
 	b->count -= sent;
 	memmove(b->list, b->list + sent, b->count * sizeof(b->list[0]));
-	if (b->count == 0 && sent > 0)
+	if (b->count == 0)
 		(void)epoll_ctl(many->leased.epoll, EPOLL_CTL_DEL, LEASE_FD_DONE, NULL);
 }
 

@@ -205,8 +205,8 @@ int poold_worker_fd(const struct poold_worker *w);
  * Never waits.  NULL with errno: EAGAIN nothing now, ENOMEM, ESHUTDOWN told to
  * stop: no more will come, what the caller has may still be finished. */
 struct poold_request *poold_worker_next(struct poold_worker *w);
-/* Ends.  Requests that were not finished are, as by poold_finish; then it waits
- * some seconds at most for clients to take what they were sent. */
+/* Ends.  Waits some seconds at most for clients to take what they were sent; what
+ * was not finished is cut. */
 void poold_worker_close(struct poold_worker *w);
 
 /* The request is over, as when a handler returns: its response is completed, or

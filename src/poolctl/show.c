@@ -11,6 +11,8 @@
 #include "common/exposition.h"
 
 #define CELL_MAX    64
+#define SHORT_MAX   21 /* characters of a name or a request in a table */
+#define WIDTH	    80 /* of a terminal */
 #define COLUMNS_MAX 16
 
 /* --- values ------------------------------------------------------------ */
@@ -35,11 +37,38 @@ number(const json_t *object, const char *key)
 	return (long long)json_integer_value(get(object, key));
 }
 
+/* At most five digits: 12345, 123K, 12.3M. */
+static void
+format_count(char *cell, double count)
+{
+	static const char units[] = "KMGTP";
+	int unit = -1;
+
+	while (count >= (unit < 0 ? 99999.5 : 999.5) && unit < (int)sizeof(units) - 2) {
+		count /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(cell, CELL_MAX, "%.0f", count);
+	else
+		snprintf(cell, CELL_MAX, "%.*f%c", count < 99.95 ? 1 : 0, count,
+		    units[unit]);
+}
+
 static void
 cell_number(char *cell, const json_t *object, const char *key)
 {
 	if (json_is_integer(get(object, key)))
 		snprintf(cell, CELL_MAX, "%lld", number(object, key));
+	else
+		snprintf(cell, CELL_MAX, "-");
+}
+
+static void
+cell_count(char *cell, const json_t *object, const char *key)
+{
+	if (json_is_number(get(object, key)))
+		format_count(cell, json_number_value(get(object, key)));
 	else
 		snprintf(cell, CELL_MAX, "-");
 }
@@ -78,19 +107,49 @@ cell_seconds(char *cell, const json_t *object, const char *key)
 static void
 cell_rate(char *cell, const json_t *object, const char *key)
 {
-	if (json_is_number(get(object, key)))
-		snprintf(cell, CELL_MAX, "%.1f", json_number_value(get(object, key)));
+	double rate = json_number_value(get(object, key));
+
+	if (json_is_number(get(object, key)) && rate < 99.95)
+		snprintf(cell, CELL_MAX, "%.1f", rate);
 	else
-		snprintf(cell, CELL_MAX, "-");
+		cell_count(cell, object, key);
 }
 
+/* A time of a request: 250us, 1.2ms, 12ms, 1.2s, 12s. */
+static void
+cell_time(char *cell, const json_t *object, const char *key)
+{
+	double s = json_number_value(get(object, key));
+
+	if (!json_is_number(get(object, key)))
+		snprintf(cell, CELL_MAX, "-");
+	else if (s < 0.0009995)
+		snprintf(cell, CELL_MAX, "%.0fus", s * 1e6);
+	else if (s < 0.9995)
+		snprintf(cell, CELL_MAX, "%.*fms", s < 0.00995 ? 1 : 0, s * 1e3);
+	else
+		snprintf(cell, CELL_MAX, "%.*fs", s < 9.95 ? 1 : 0, s);
+}
+
+/* The columns of text that may be long are cut, but for the last one. */
 static void
 cell_text(char *cell, const json_t *object, const char *key)
 {
 	snprintf(cell, CELL_MAX, "%s", text(object, key));
 }
 
-/* "2/1/0 of 3": busy, idle, starting. */
+static void
+cell_short(char *cell, const json_t *object, const char *key)
+{
+	const char *value = text(object, key);
+
+	if (strlen(value) > SHORT_MAX)
+		snprintf(cell, CELL_MAX, "%.*s..", SHORT_MAX - 2, value);
+	else
+		snprintf(cell, CELL_MAX, "%s", value);
+}
+
+/* "2/1/0 of 3": busy, idle, starting; where nobody knows who is busy, "-/3/0 of 3". */
 static void
 cell_workers(char *cell, const json_t *object, const char *key)
 {
@@ -101,8 +160,8 @@ cell_workers(char *cell, const json_t *object, const char *key)
 	cell_number(idle, object, "workers_idle");
 	if (idle[0] == '-')
 		cell_number(idle, object, "workers_ready");
-	snprintf(cell, CELL_MAX, "%.20s/%.20s/%lld", busy, idle,
-	    number(object, "workers_starting"));
+	snprintf(cell, CELL_MAX, "%.12s/%.12s/%lld of %lld", busy, idle,
+	    number(object, "workers_starting"), number(object, "workers_max"));
 }
 
 /* --- tables ------------------------------------------------------------ */
@@ -115,16 +174,15 @@ struct column {
 };
 
 static const struct column service_columns[] = {
-	{ "SERVICE", "service", cell_text, true },
+	{ "SERVICE", "service", cell_short, true },
 	{ "STATE", "state", cell_text, true },
-	{ "BUSY/IDLE/START", NULL, cell_workers, false },
-	{ "MAX", "workers_max", cell_number, false },
-	{ "QUEUE", "queued", cell_number, false },
+	{ "WORKERS", NULL, cell_workers, false },
+	{ "QUEUE", "queued", cell_count, false },
 	{ "REQ/S", "requests_per_second", cell_rate, false },
-	{ "REQUESTS", "requests", cell_number, false },
-	{ "ERRORS", "errors", cell_number, false },
-	{ "RESTARTS", "restarts", cell_number, false },
-	{ "BREAKER", "breaker", cell_text, true },
+	{ "P50", "p50_seconds", cell_time, false },
+	{ "P99", "p99_seconds", cell_time, false },
+	{ "ERRORS", "errors", cell_count, false },
+	{ "RESTARTS", "restarts", cell_count, false },
 	{ "MEMORY", "memory_bytes", cell_size, false },
 	{ NULL, NULL, NULL, false },
 };
@@ -134,9 +192,10 @@ static const struct column worker_columns[] = {
 	{ "GEN", "generation", cell_number, false },
 	{ "PID", "pid", cell_number, false },
 	{ "STATE", "state", cell_text, true },
-	{ "REQUEST", "request_seconds", cell_seconds, false },
-	{ "REQUESTS", "requests", cell_number, false },
-	{ "ERRORS", "errors", cell_number, false },
+	{ "FOR", "request_seconds", cell_seconds, false },
+	{ "REQUEST", "request", cell_short, true },
+	{ "REQUESTS", "requests", cell_count, false },
+	{ "CPU", "cpu_seconds", cell_seconds, false },
 	{ "MEMORY", "memory_bytes", cell_size, false },
 	{ "UPTIME", "uptime_seconds", cell_seconds, false },
 	{ "LAST EXIT", "last_exit", cell_text, true },
@@ -158,7 +217,8 @@ colour_of(const char *state)
 }
 
 static void
-print_cell(const struct column *column, const char *cell, int width, bool terminal)
+print_cell(const struct column *column, const char *cell, int width,
+    const char *separator, bool terminal)
 {
 	const char *colour = NULL;
 	bool last = column[1].title == NULL;
@@ -173,7 +233,7 @@ print_cell(const struct column *column, const char *cell, int width, bool termin
 		printf("%*s", width, cell);
 	if (colour != NULL)
 		printf("\033[0m");
-	fputs(last ? "\n" : "  ", stdout);
+	fputs(last ? "\n" : separator, stdout);
 }
 
 static int
@@ -194,17 +254,22 @@ static void
 print_table(const struct column *columns, const json_t *rows)
 {
 	bool terminal = isatty(STDOUT_FILENO);
-	int widths[COLUMNS_MAX];
+	int widths[COLUMNS_MAX], all = -2;
+	const char *separator = "  ";
 	char cell[CELL_MAX];
 
-	for (int c = 0; columns[c].title != NULL; c++)
+	for (int c = 0; columns[c].title != NULL; c++) {
 		widths[c] = width_of(&columns[c], rows);
+		all += widths[c] + 2;
+	}
+	if (all > WIDTH)
+		separator = " ";
 	for (int c = 0; columns[c].title != NULL; c++)
-		print_cell(&columns[c], columns[c].title, widths[c], false);
+		print_cell(&columns[c], columns[c].title, widths[c], separator, false);
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		for (int c = 0; columns[c].title != NULL; c++) {
 			columns[c].cell(cell, json_array_get(rows, i), columns[c].key);
-			print_cell(&columns[c], cell, widths[c], terminal);
+			print_cell(&columns[c], cell, widths[c], separator, terminal);
 		}
 }
 

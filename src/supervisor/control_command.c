@@ -10,6 +10,7 @@
 #include "supervisor/control_status.h"
 #include "supervisor/event.h"
 #include "supervisor/metrics.h"
+#include "supervisor/oneoff.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -135,7 +136,8 @@ show_slow(struct control_client *client, json_t *request)
 	reply(client,
 	    json_pack("{s:b, s:o}", "ok", 1, "slow",
 		slow_ring_list(&supervisor_of(client)->slow,
-		    since > 0 ? (uint64_t)since : 0, name, client->may_change)));
+		    since > 0 ? (uint64_t)since : 0, name,
+		    client->may_change && client->line == NULL)));
 }
 
 /* What was kept, then what comes. */
@@ -284,6 +286,15 @@ resume(struct control_client *client, json_t *request)
 	set_drained(client, request, false);
 }
 
+static void
+run(struct control_client *client, json_t *request)
+{
+	struct service *service = find_serving(client, request);
+
+	if (service != NULL)
+		oneoff_start(client, service, request);
+}
+
 /* There is no reply when it goes well: the connection ends with this version. */
 static void
 upgrade(struct control_client *client, json_t *request)
@@ -324,6 +335,7 @@ static const struct command {
 	{ "drain", true, false, true, drain },
 	{ "resume", true, false, true, resume },
 	{ "upgrade", true, false, false, upgrade },
+	{ "run", true, false, false, run },
 	{ "stop", true, true, false, stop },
 };
 

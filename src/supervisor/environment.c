@@ -61,7 +61,7 @@ is_ours(const char *var)
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
 		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
 		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=",
-		"POOLD_CONTROL_FD=" };
+		"POOLD_CONTROL_" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -266,14 +266,33 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
 	if (pool_is_leased(pool))
 		put_lease(&builder, worker);
-	if (worker->line.number != 0)
+	if (worker->line.number != 0) {
 		put(&builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
+		put(&builder,
+		    util_asprintf("POOLD_CONTROL_RIGHT=%s",
+			pool->config->control == CONFIG_RIGHT_CHANGE ? "change" :
+								       "read"));
+	}
 	put_configured(&builder, &pool->config->env);
 	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
 		*watchdog_pid = put_watchdog(&builder, pool);
 	/* last: put may move what is before it, never what it returns */
 	if (!pool_is_leased(pool))
 		*listen_pid = put_sockets(&builder, pool);
+	return builder.vars;
+}
+
+char **
+environment_oneoff(const struct pool *pool, const char *term)
+{
+	struct builder builder = { 0 };
+
+	put_inherited(&builder);
+	put_account(&builder, pool);
+	put(&builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
+	if (term != NULL)
+		put(&builder, util_asprintf("TERM=%s", term));
+	put_configured(&builder, &pool->config->env);
 	return builder.vars;
 }
 

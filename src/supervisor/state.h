@@ -59,6 +59,7 @@ extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;
 extern const struct record_table state_pool_more_table;
 extern const struct record_table state_event_table;
+extern const struct record_table state_oneoff_table;
 extern const struct record_table state_slot_table;
 extern const struct record_table state_worker_table;
 

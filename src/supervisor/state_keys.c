@@ -200,6 +200,17 @@ static const struct record_key event_keys[] = {
 TABLE(event);
 #undef OF
 
+#define OF struct oneoff
+static const struct record_key oneoff_keys[] = {
+	NEEDED(TEXT, "service", service),
+	NEEDED(INT, "pid", pid),
+	KEY(FD, "client", client_fd),
+	KEY(FD, "failure", failure.fd),
+	KEY(UNSIGNED, "began_ns", began_ns),
+};
+TABLE(oneoff);
+#undef OF
+
 #define OF struct worker
 static const struct record_key slot_keys[] = {
 	NEEDED(UNSIGNED, "slot", slot),

@@ -345,6 +345,15 @@ load_event(struct loader *loader)
 }
 
 static char *
+load_oneoff(struct loader *loader)
+{
+	char *why;
+
+	get(loader, &state_oneoff_table, oneoff_restore(loader->supervisor), &why);
+	return why;
+}
+
+static char *
 load_end(struct loader *loader)
 {
 	loader->ended = true;
@@ -369,6 +378,7 @@ load_section(struct loader *loader)
 		{ "pool", load_pool },
 		{ "worker", load_worker },
 		{ "event", load_event },
+		{ "oneoff", load_oneoff },
 		{ "end", load_end },
 	};
 

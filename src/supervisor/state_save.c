@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "supervisor/control_client.h"
 #include "supervisor/fingerprint.h"
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
@@ -135,6 +136,18 @@ save_events(const struct events *events, struct record_writer *writer)
 	}
 }
 
+static void
+save_oneoffs(struct supervisor *supervisor, struct record_writer *writer)
+{
+	struct oneoff *oneoff;
+
+	TAILQ_FOREACH (oneoff, &supervisor->oneoffs, entry) {
+		oneoff->client_fd = oneoff->client != NULL ? oneoff->client->io.fd : -1;
+		put(writer, "oneoff", &state_oneoff_table, oneoff);
+		oneoff->client_fd = -1;
+	}
+}
+
 /* Standard error needs no handing over. */
 static void
 put_access(struct record_writer *writer, const struct access_target *target)
@@ -169,6 +182,7 @@ state_save(struct supervisor *supervisor, struct record_writer *writer)
 			save_pool(pool, writer);
 	}
 	save_events(&supervisor->events, writer);
+	save_oneoffs(supervisor, writer);
 	put(writer, "end", &no_keys, NULL);
 	return !writer->failed;
 }

@@ -128,6 +128,7 @@ on_stop_timer(void *owner)
 
 	log_warn("stop_timeout is over: ending what is left");
 	link_stop(&supervisor->link, true);
+	oneoff_stop_all(supervisor, SIGKILL);
 	service_workers_event(&supervisor->services, WORKER_ON_KILL);
 	stop_workers(supervisor);
 }
@@ -146,6 +147,7 @@ stop_gracefully(struct supervisor *supervisor)
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
 	control_stopping(supervisor);
+	oneoff_stop_all(supervisor, SIGTERM);
 	supervisor->phase = SUPERVISOR_DRAINING;
 	systemd_stopping(supervisor);
 	show_title(supervisor);
@@ -164,6 +166,7 @@ stop_now(struct supervisor *supervisor)
 	reload_cancel(supervisor, "poold stops");
 	control_stopping(supervisor);
 	systemd_stopping(supervisor);
+	oneoff_stop_all(supervisor, SIGKILL);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
@@ -182,7 +185,7 @@ void
 supervisor_stop_check(struct supervisor *supervisor)
 {
 	if (supervisor->phase != SUPERVISOR_STOPPING ||
-	    !TAILQ_EMPTY(&supervisor->services))
+	    !TAILQ_EMPTY(&supervisor->services) || !TAILQ_EMPTY(&supervisor->oneoffs))
 		return;
 	if (supervisor->link.pid != 0 || supervisor->link.old.pid != 0) {
 		link_stop(&supervisor->link, false);
@@ -197,7 +200,7 @@ static bool
 is_known(struct supervisor *supervisor, pid_t pid)
 {
 	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
-	    pid == supervisor->upgrade.pid ||
+	    pid == supervisor->upgrade.pid || oneoff_is_known(supervisor, pid) ||
 	    service_find_worker(&supervisor->services, pid) != NULL;
 }
 
@@ -347,6 +350,7 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
+	TAILQ_INIT(&supervisor->oneoffs);
 	access_targets_init(&supervisor->logs.access);
 	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
@@ -449,7 +453,9 @@ clean_up(struct supervisor *supervisor)
 		listener_close(listener);
 	}
 	inherited_close(&supervisor->inherited, false);
+	oneoff_stop_all(supervisor, SIGKILL);
 	control_close(supervisor);
+	oneoff_free_all(supervisor);
 	figures_close(supervisor);
 	events_free(&supervisor->events);
 	slow_ring_free(&supervisor->slow);
@@ -567,6 +573,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	control_adopt(supervisor);
+	oneoff_adopt_all(supervisor);
 	figures_open(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);

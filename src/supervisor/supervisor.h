@@ -23,6 +23,7 @@
 #include "supervisor/listener.h"
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
+#include "supervisor/oneoff.h"
 #include "supervisor/service.h"
 #include "supervisor/slow_ring.h"
 #include "supervisor/systemd.h"
@@ -61,6 +62,7 @@ struct supervisor {
 	struct figures_board figures;
 	struct usage_clock usage;
 	struct usage own_usage;
+	struct oneoffs oneoffs;
 	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

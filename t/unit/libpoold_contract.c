@@ -291,8 +291,7 @@ suite_contract(Suite *suite)
 	    the_control_word_makes_a_busy_worker_look,
 	    a_retired_queue_is_served_to_its_end, the_end_of_control_ends_the_worker,
 	    sigterm_ends_a_waiting_worker, poold_stop_ends_the_worker_after_the_request,
-	    the_title_says_what_the_worker_does,
-	    the_length_of_an_answer_is_announced,
+	    the_title_says_what_the_worker_does, the_length_of_an_answer_is_announced,
 	    an_answer_that_breaks_off_is_shorter_than_announced,
 	    a_length_that_is_not_known_is_not_announced);
 	CASE(suite, "the contract, hot", setup_hot, a_kick_is_ignored,

@@ -15,6 +15,7 @@
 #include <sysexits.h>
 
 #include "application.h"
+#include "asgi.h"
 #include "failure.h"
 #include "wsgi.h"
 
@@ -34,12 +35,15 @@ usage(FILE *out)
 static int
 usage_error(const char *fmt, ...)
 {
+	char text[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vwarnx(fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	warnx("%s", text);
 	fprintf(stderr, "Its options: --help\n");
+	poold_status("%s", text);
 	return EX_USAGE;
 }
 
@@ -103,12 +107,9 @@ application_serve(const struct options *options, int argc, char **argv)
 
 	if (status != EX_OK)
 		return status;
-	if (application.asgi) {
-		failure_say("app %s: ASGI is not served yet", options->app);
-		status = EX_UNAVAILABLE;
-	} else {
-		status = wsgi_serve(application.callable, argc, argv);
-	}
+	status = application.asgi ?
+	    asgi_serve(application.callable, options->app, argc, argv) :
+	    wsgi_serve(application.callable, argc, argv);
 	Py_CLEAR(application.callable);
 	return status;
 }
