@@ -52,6 +52,8 @@ static const struct record_key head_keys[] = {
 	KEY(UNSIGNED, "fd_limit", fd_limit),
 	KEY(INT, "router_pid", router_pid),
 	KEY(FD, "router_channel", router_channel),
+	KEY(INT, "logger_pid", logger_pid),
+	KEY(FD, "logger_channel", logger_channel),
 };
 TABLE(head);
 #undef OF
@@ -66,6 +68,9 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "access_last_id", logs.access.last_id),
 	KEY(TEXT, "slow_log", logs.slow_log),
 	KEY(FD, "slow_fd", logs.slow.fd),
+	KEY(UNSIGNED, "log_next_id", logs.next_id),
+	KEY(UNSIGNED, "log_dropped", logs.dropped),
+	KEY(UNSIGNED, "logger_dropped", logger.dropped_before),
 	KEY(BOOL, "systemd_ready", systemd.ready),
 	KEY(TEXT, "systemd_note", systemd.note),
 	NEEDED(FD, "notify_fd", notify.io.fd),
@@ -89,6 +94,29 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "tables_version", link.version),
 };
 TABLE(supervisor);
+#undef OF
+
+#define OF struct log_dest
+static const struct record_key log_dest_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "text", text),
+	KEY(FD, "fd", fd),
+};
+TABLE(log_dest);
+#undef OF
+
+#define OF struct log_source
+static const struct record_key log_source_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	KEY(UNSIGNED, "kind", kind),
+	KEY(UNSIGNED, "dest", dest),
+	NEEDED(FD, "fd", fd),
+	KEY(UNSIGNED, "pool", pool),
+	KEY(UNSIGNED, "slot", slot),
+	KEY(INT, "pid", pid),
+	NEEDED(TEXT, "name", name),
+};
+TABLE(log_source);
 #undef OF
 
 #define OF struct listener

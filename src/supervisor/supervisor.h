@@ -21,6 +21,7 @@
 #include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
+#include "supervisor/logger_link.h"
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/oneoff.h"
@@ -57,6 +58,7 @@ struct supervisor {
 	struct notify notify;	/* NOTIFY_SOCKET of the workers */
 	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
+	struct logger_link logger;
 	struct control control;
 	struct events events;
 	struct figures_board figures;

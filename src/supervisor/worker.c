@@ -287,6 +287,35 @@ close_ends(struct worker *worker, int control_end, int line_end)
 	errno = error;
 }
 
+/* What it writes goes through a pipe of its own.  Returns false with errno. */
+static bool
+start_process(struct worker *worker, struct spawn *spawn)
+{
+	const struct pool *pool = worker->pool;
+	const struct log_tag tag = { .kind = LOGGER_WORKER,
+		.name = pool->service->name,
+		.output = pool->config->output,
+		.pool = pool->id,
+		.slot = worker->slot };
+	struct log_source *source;
+	int error;
+
+	spawn->log_fd = logs_pipe(pool->supervisor, &tag, &source);
+	if (spawn->log_fd == -1)
+		return false;
+	worker->pid = spawn_process(spawn, &worker->exit.fd, &worker->failure.fd);
+	error = errno;
+	close(spawn->log_fd);
+	if (worker->pid != -1) {
+		logs_process_started(pool->supervisor, source, worker->pid);
+		return true;
+	}
+	worker->pid = 0;
+	logs_process_failed(pool->supervisor, source);
+	errno = error;
+	return false;
+}
+
 static bool
 fork_worker(struct worker *worker)
 {
@@ -297,10 +326,10 @@ fork_worker(struct worker *worker)
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.stdin_fd = environment_stdin(pool),
-		.log_fd = log_fd(),
 		.death_signal = pool->config->stop_signal };
 	struct limits limits;
 	int control_end, line_end;
+	bool started;
 
 	if (!control_line_open(worker, &line_end))
 		return false;
@@ -318,10 +347,9 @@ fork_worker(struct worker *worker)
 	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
 	clear_slot(worker);
-	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
+	started = start_process(worker, &spawn);
 	environment_free(spawn.envp);
-	if (worker->pid == -1) {
-		worker->pid = 0;
+	if (!started) {
 		close_ends(worker, control_end, line_end);
 		return false;
 	}
