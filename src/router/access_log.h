@@ -54,7 +54,7 @@ struct access_log {
 	struct access_clock clock;
 	struct access_dest *spans; /* where lines about recorded requests go, or NULL */
 	struct access_format *span_format; /* if spans ever was set */
-	uint64_t dropped; /* lines for destinations that are no more */
+	uint64_t dropped;		   /* lines for destinations that are no more */
 };
 
 void access_log_init(struct access_log *log);

@@ -242,7 +242,8 @@ send_trace(struct link *link)
 {
 	const struct config *config = link->supervisor->plan->config;
 	struct role_trace role = { .type = ROLE_TRACE,
-		.sample = (uint32_t)config->trace_sample };
+		.sample = (uint32_t)config->trace_sample,
+		.export = access_targets_spans(link) };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
