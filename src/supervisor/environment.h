@@ -16,6 +16,10 @@ struct worker;
  * or are NULL.
  */
 char **environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid);
+/* That of the pool's template: the same, but for what differs from worker to
+ * worker; and that, which a worker that is forked from it gets besides. */
+char **environment_template(const struct pool *pool);
+char **environment_forked(const struct worker *worker);
 void environment_free(char **envp);
 
 /* Fills fds[SPAWN_SOCKETS_MAX] with the service's listening sockets (the

@@ -16,6 +16,7 @@
 
 #include "application.h"
 #include "failure.h"
+#include "preload.h"
 #include "wsgi.h"
 
 static void
@@ -103,6 +104,10 @@ application_serve(const struct options *options, int argc, char **argv)
 
 	if (status != EX_OK)
 		return status;
+	if ((status = preload(options->app)) != EX_OK) {
+		Py_CLEAR(application.callable);
+		return status;
+	}
 	if (application.asgi) {
 		failure_say("app %s: ASGI is not served yet", options->app);
 		status = EX_UNAVAILABLE;
