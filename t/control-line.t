@@ -126,7 +126,7 @@ is(ask('read', command => 'check')->{status}, 'ok', 'check is for it, too');
 
 like(ask('read', command => $_, service => 'echo')->{error}, qr/may only look/,
     "with control = read, $_ is refused")
-    for qw(reload restart scale drain resume stop config);
+    for qw(reload restart scale drain resume stop config upgrade run);
 ok(ask('change', command => 'drain', service => 'echo')->{ok}, 'with control = change, it can drain');
 is($poold->get('/echo')->status, 503, '... which takes effect');
 ok(ask('change', command => 'resume', service => 'echo')->{ok}, '... and resume');
@@ -140,7 +140,7 @@ ok(ask('change', command => 'reload', wait => JSON::PP::false())->{ok},
 ok($poold->wait_log(qr/reload done/, 10), '... which comes');
 like(ask('change', command => $_)->{error}, qr/not for workers/,
     "$_ is for the control socket alone")
-    for qw(stop config);
+    for qw(stop config upgrade run);
 
 # --- events -------------------------------------------------------------------
 

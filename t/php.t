@@ -305,6 +305,18 @@ SKIP: {
 	is($ask->('GET', '/db/?file=default.css&version=4.8.1')->status, 200, '... and its style sheet');
 }
 
+# ---- the example
+
+my $example = Poold::Test::srcdir() . '/conf/languages';
+my $hello = new_poold("[poold]\nlibexec = $poold->{bin}\n" . (is_root() ? "user = nobody\n" : '')
+    . Poold::Proc::slurp("$example/php.ini"));
+$hello->{env} = { PORT => $hello->port };
+copy("$example/hello.php", "$hello->{conf}/hello.php") or die "hello.php: $!";
+$hello->start;
+$r = $hello->get('/hello?service=demo&data=test');
+is(join(' ', @{ $r->json }{qw(language port service data)}), 'php ' . $hello->port . ' demo test', 'the example serves');
+is($hello->stop, 0, '... and stops');
+
 # ---- kills
 
 is($poold->get("/die.php?f=$notes/died")->body, 'alive', 'a php-cgi that dies in a GET: it is made again');

@@ -283,7 +283,7 @@ json('status', 'none');
 ask_history();
 json('metrics');
 # of the breaker's event, which t/breaker.t has; and what poolctl keeps to itself
-$seen{$_} = 1 for qw(reason end follow);
+$seen{$_} = 1 for qw(reason end follow exit_status signal);
 my ($keys) = slurp(Poold::Test::srcdir() . '/man/poolctl.1') =~ /^\.Ss Keys\n(.*?)^\.Ss /ms;
 my @listed = $keys =~ /^\.It Li (\S+)$/mg;
 is_deeply([ sort keys %seen ], [ sort @listed ], 'poolctl(1) lists the keys, all and no others');

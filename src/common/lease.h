@@ -37,14 +37,14 @@ enum lease_fd {
 };
 
 enum lease_type {
-	LEASE_LEASE = 1, /* queue, router to worker, one descriptor */
-	LEASE_KICK = 2,	 /* queue, router to worker: wakes one; ignore it */
-	LEASE_DONE = 3,	 /* done, worker to router; control for a CHECK */
-	LEASE_READY = 4, /* control, worker to supervisor */
-	LEASE_GO = 5,	 /* control, supervisor to worker: take leases */
-	LEASE_STOP = 6,	 /* control: leave the queue, serve what was taken, exit 0 */
-	LEASE_CHECK = 7, /* control: a LEASE for this very worker (health check) */
-	LEASE_FORK = 8,	 /* a template's channel, supervisor to template */
+	LEASE_LEASE = 1,  /* queue, router to worker, one descriptor */
+	LEASE_KICK = 2,	  /* queue, router to worker: wakes one; ignore it */
+	LEASE_DONE = 3,	  /* done, worker to router; control for a CHECK */
+	LEASE_READY = 4,  /* control, worker to supervisor */
+	LEASE_GO = 5,	  /* control, supervisor to worker: take leases */
+	LEASE_STOP = 6,	  /* control: leave the queue, serve what was taken, exit 0 */
+	LEASE_CHECK = 7,  /* control: a LEASE for this very worker (health check) */
+	LEASE_FORK = 8,	  /* a template's channel, supervisor to template */
 	LEASE_FORKED = 9, /* template to supervisor */
 };
 
@@ -173,10 +173,10 @@ struct lease_signal {
  * its workers share, then forks one for each FORK.  LEASE_FD_FIRST and the
  * numbers behind it are open on /dev/null, so that nothing else gets them.
  */
-#define LEASE_TEMPLATE	 1 /* POOLD_TEMPLATE in its environment */
-#define LEASE_FD_FIRST	 LEASE_FD_QUEUE
-#define LEASE_FD_COUNT	 6    /* those of enum lease_fd and POOLD_CONTROL_FD */
-#define LEASE_FORK_MAX	 4096 /* bytes of a FORK */
+#define LEASE_TEMPLATE 1 /* POOLD_TEMPLATE in its environment */
+#define LEASE_FD_FIRST LEASE_FD_QUEUE
+#define LEASE_FD_COUNT 6    /* those of enum lease_fd and POOLD_CONTROL_FD */
+#define LEASE_FORK_MAX 4096 /* bytes of a FORK */
 
 /*
  * FORK.  Behind the first header_len bytes follow env_len bytes of environment:

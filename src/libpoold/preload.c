@@ -35,10 +35,11 @@
 
 static const struct poold_fork no_hooks;
 
-struct template {
+struct template
+{
 	const struct poold_fork *hooks;
 	int channel;
-	pid_t parent;	  /* the supervisor */
+	pid_t parent; /* the supervisor */
 	struct msg_received fds;
 	struct lease_fork fork; /* that is being answered, and its environment: */
 	char env[LEASE_FORK_MAX];

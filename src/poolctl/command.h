@@ -23,6 +23,9 @@ json_t *command_hear(struct client *client);
 /* Says on stderr what was wrong, if anything.  Returns the exit status. */
 int command_failure(const json_t *reply);
 
+/* A command (args: the service, then its words) as the service would run it.
+ * Returns its exit status, or as poolctl(1) says. */
+int run_run(struct client *client, const struct options *options, char **args);
 /* What USR2 does, and what became of it.  Returns the exit status. */
 int upgrade_run(struct client *client, const struct options *options);
 /* A request, which it takes over, that ends with a reload; shows its steps.

@@ -2,6 +2,7 @@
 /* poolctl: asks a running poold what it does, and tells it what to do. */
 #include <err.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,10 @@ static const char help_text[] =
     "  check                  for monitoring: 0 ok, 1 warning, 2 critical\n"
     "  config                 the configuration, and where it stands\n"
     "  events [-f]            what happened, and with -f what happens\n"
+    "  logs [-f] [service]    the last lines of the log, and with -f those that come\n"
     "  metrics                what there is to count, as Prometheus reads it\n"
     "  reload                 read the configuration again; waits\n"
+    "  run service command    as the service would: its user, folder, limits\n"
     "  restart service        a new generation of workers; waits\n"
     "  scale service n|auto   n workers until the next reload\n"
     "  drain service          refuse new requests; resume takes them again\n"
@@ -156,6 +159,14 @@ run_reload(struct client *client, const struct options *options,
 }
 
 static int
+run_command(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	(void)command;
+	return run_run(client, options, args);
+}
+
+static int
 run_upgrade(struct client *client, const struct options *options,
     const struct command *command, char **args)
 {
@@ -236,6 +247,38 @@ run_events(struct client *client, const struct options *options,
 	return status;
 }
 
+static int
+run_logs(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	json_t *request = json_pack("{s:s, s:b}", "command", command->name, "follow",
+	    options->follow);
+	bool ended = false;
+	json_t *json;
+	int status;
+
+	if (args[0] != NULL)
+		json_object_set_new(request, "service", json_string(args[0]));
+	json = command_ask(client, request);
+	status = command_failure(json);
+	json_decref(json);
+	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
+		ended = json_object_get(json, "end") != NULL;
+		if (!ended && options->json)
+			puts(client->line);
+		else if (!ended)
+			show_log(json);
+		json_decref(json);
+		if (fflush(stdout) == EOF)
+			return EX_IOERR;
+	}
+	if (status == 0 && !ended) {
+		warnx("the logger has ended, or we did not read for too long");
+		return EX_UNAVAILABLE;
+	}
+	return status;
+}
+
 /* The end of the connection is that of poold. */
 static int
 run_stop(struct client *client, const struct options *options,
@@ -271,9 +314,11 @@ static const struct command commands[] = {
 	{ "check", 0, 0, run_check, show_check },
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
-{ "metrics", 0, 0, run_simple, show_metrics },
+	{ "logs", 0, 1, run_logs, NULL },
+	{ "metrics", 0, 0, run_simple, show_metrics },
 	{ "reload", 0, 0, run_reload, NULL },
 	{ "restart", 1, 1, run_reload, NULL },
+	{ "run", 2, INT_MAX, run_command, NULL },
 	{ "scale", 2, 2, run_scale, NULL },
 	{ "drain", 1, 1, run_service, NULL },
 	{ "resume", 1, 1, run_service, NULL },
@@ -312,7 +357,8 @@ is_delay(const char *text, double *delay)
 }
 
 /*
- * Options may stand before and behind the command.  Leaves the other words in
+ * Options may stand before and behind the command; what comes behind the service
+ * of run, or behind --, are none.  Leaves the other words in
  * words, NULL behind them.  Returns their number; -1: *status is the exit
  * status.
  */
@@ -320,10 +366,17 @@ static int
 parse(int argc, char **argv, struct options *options, char **words, int *status)
 {
 	int count = 0;
+	bool ended = false; /* what looks like an option is none */
 
 	*status = 0;
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
+		bool of_run = count >= 2 && strcmp(words[0], "run") == 0;
+
+		if (!ended && strcmp(argv[i], "--") == 0 && (!of_run || count == 2))
+			ended = true;
+		else if (ended || of_run)
+			words[count++] = argv[i];
+		else if (strcmp(argv[i], "--json") == 0)
 			options->json = true;
 		else if (strcmp(argv[i], "-f") == 0)
 			options->follow = true;
@@ -397,7 +450,8 @@ main(int argc, char **argv)
 		status = usage();
 	} else if (command != NULL &&
 	    (count - 1 < command->min || count - 1 > command->max ||
-		(options.follow && command->run != run_events) ||
+		(options.follow && command->run != run_events &&
+		    command->run != run_logs) ||
 		(options.delay > 0 && command->run != run_top) ||
 		(options.json && command->run == run_top)))
 		status = usage();

@@ -148,6 +148,7 @@ start(struct router *router, const struct role_start *role)
 {
 	router->epoch = (uint16_t)role->epoch;
 	router->taking = role->taking != 0;
+	log_set_level((enum log_level)role->log_level);
 }
 
 static void
@@ -313,8 +314,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		drain_service(router, buf, len);
 		break;
 	case ROLE_LOGS:
-		if (fd_count == 1)
-			log_replace(fds[0]);
+		log_set_level((enum log_level)role->id);
 		break;
 	case ROLE_ACCESS_DEST:
 		if (fd_count == 1)

@@ -46,16 +46,16 @@ access_targets_close(struct access_targets *targets)
 
 /* Opens text, if that was not done yet and is needed ("" is what others say). */
 static char *
-add(struct access_targets *fresh, const struct access_targets *old, const char *text)
+add(struct supervisor *supervisor, struct access_targets *fresh, const char *text)
 {
-	const struct access_target *before = find(old, text);
+	const struct access_target *before = find(&supervisor->logs.access, text);
 	struct access_target *target;
 	char *why;
 	int fd;
 
 	if (*text == '\0' || strcmp(text, "off") == 0 || find(fresh, text) != NULL)
 		return NULL;
-	why = logs_open_destination(text, &fd);
+	why = logs_open_destination(supervisor, text, &fd);
 	if (why != NULL)
 		return why;
 	target = util_alloc(sizeof(*target));
@@ -67,7 +67,7 @@ add(struct access_targets *fresh, const struct access_targets *old, const char *
 }
 
 char *
-access_targets_open(const struct access_targets *targets, const struct config *config,
+access_targets_open(struct supervisor *supervisor, const struct config *config,
     struct access_targets *fresh)
 {
 	const struct config_listen *listen;
@@ -75,14 +75,14 @@ access_targets_open(const struct access_targets *targets, const struct config *c
 	char *why;
 
 	access_targets_init(fresh);
-	fresh->last_id = targets->last_id;
-	why = add(fresh, targets, config->access_log);
+	fresh->last_id = supervisor->logs.access.last_id;
+	why = add(supervisor, fresh, config->access_log);
 	TAILQ_FOREACH (listen, &config->listens, entry)
 		if (why == NULL)
-			why = add(fresh, targets, listen->access_log);
+			why = add(supervisor, fresh, listen->access_log);
 	TAILQ_FOREACH (service, &config->services, entry)
 		if (why == NULL)
-			why = add(fresh, targets, service->access_log);
+			why = add(supervisor, fresh, service->access_log);
 	if (why != NULL)
 		access_targets_close(fresh);
 	return why;

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "common/logger.h"
+
 /* Where a section or a key stands, for messages. */
 struct config_origin {
 	const char *file; /* interned in the config; never NULL */
@@ -162,9 +164,10 @@ struct config_service {
 	int64_t concurrency;
 	enum config_balance balance;
 	enum config_mode mode;
-	char *user;  /* "" : that of [poold], or who poold runs as */
-	char *group; /* "" : the user's own groups */
-	char *chdir; /* absolute; default: the folder of the file in which the
+	char *user;   /* "" : that of [poold], or who poold runs as */
+	char *group;  /* "" : the user's own groups */
+	char *output; /* "log", "off", or an absolute path */
+	char *chdir;  /* absolute; default: the folder of the file in which the
 			 * section stands, or / in a chroot */
 	struct config_limits limits;
 	struct config_envs env;
@@ -222,11 +225,13 @@ struct config {
 	struct config_origin origin; /* of [poold]; line 0: there is none */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	/* [poold] */
-	char *user;		 /* "" : nobody when started as root, else who runs it */
-	char *group;		 /* "" : the user's own groups */
-	char *pid_file;		 /* "" : none */
-	char *log;		 /* "stderr", or an absolute path */
-	char *access_log;	 /* "stderr", "off", or an absolute path */
+	char *user;	/* "" : nobody when started as root, else who runs it */
+	char *group;	/* "" : the user's own groups */
+	char *pid_file; /* "" : none */
+	char *log;	/* "stderr", "syslog", "syslog:PATH", or absolute */
+	enum logger_format log_format;
+	enum logger_level log_level;
+	char *access_log;	 /* as log, or "off" */
 	char *access_log_format; /* see common/access_format.h */
 	char *slow_log;		 /* the same */
 	char *control;		 /* "" : in the run-time folder, "off", or absolute */

@@ -529,7 +529,8 @@ static void
 preload_choose(struct config_service *service, const struct config_language *language)
 {
 	if (service_origin(service, "preload") == &service->origin)
-		service->preload = language->preload && service->mode == CONFIG_MODE_LEASE;
+		service->preload = language->preload &&
+		    service->mode == CONFIG_MODE_LEASE;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "supervisor/control_command.h"
 #include "supervisor/control_line.h"
 #include "supervisor/json_text.h"
+#include "supervisor/oneoff.h"
 #include "supervisor/supervisor.h"
 
 #define SILENCE_NS (60000 * MS_NS) /* without a request */
@@ -81,6 +82,8 @@ client_free(struct control_client *client)
 		client->line->client = NULL;
 	else
 		control->client_count--;
+	oneoff_client_gone(client);
+	control_client_close_fds(client);
 	json_decref(client->request);
 	free(client->out);
 	free(client);
@@ -94,8 +97,15 @@ client_drop(struct control_client *client)
 		return;
 	client->dead = true;
 	client->wait = CONTROL_WAIT_NONE;
+	oneoff_client_gone(client);
 	loop_io_remove(loop_of(client), &client->io);
 	loop_timer_set(loop_of(client), &client->turn, util_now_ns());
+}
+
+void
+control_client_hand_over(struct control_client *client)
+{
+	client_drop(client);
 }
 
 /* --- what it gets ------------------------------------------------------ */
@@ -112,7 +122,8 @@ client_watch(struct control_client *client)
 		return;
 	if (client->out != NULL)
 		events = EPOLLOUT;
-	else if (client->wait == CONTROL_WAIT_NONE &&
+	else if ((client->wait == CONTROL_WAIT_NONE ||
+		     client->wait == CONTROL_WAIT_RUN) &&
 	    client->in_len < sizeof(client->in) && !client->ended)
 		events = EPOLLIN;
 	if (events != client->events)
@@ -211,7 +222,9 @@ handle(struct control_client *client, size_t len)
 	json_error_t error;
 	json_t *request = json_loadb(client->in, len, JSON_REJECT_DUPLICATES, &error);
 
-	if (json_is_object(request))
+	if (client->wait == CONTROL_WAIT_RUN)
+		oneoff_said(client, request);
+	else if (json_is_object(request))
 		control_command(client, request);
 	else
 		refuse(client, "a request is one JSON object on a line");
@@ -255,7 +268,8 @@ client_next(struct control_client *client)
 	char *end;
 	size_t len;
 
-	if (client->dead || client->wait != CONTROL_WAIT_NONE || client->out != NULL)
+	if (client->dead || client->out != NULL ||
+	    (client->wait != CONTROL_WAIT_NONE && client->wait != CONTROL_WAIT_RUN))
 		return;
 	if (client->request != NULL) {
 		take_up(client);
@@ -314,14 +328,57 @@ on_timer(void *owner)
 		client_drop(client);
 }
 
+void
+control_client_close_fds(struct control_client *client)
+{
+	for (int i = 0; i < client->fd_count; i++)
+		close(client->fds[i]);
+	client->fd_count = 0;
+}
+
+/* The last that came, of one who may run something; no others are kept. */
+static void
+take_fds(struct control_client *client, struct msghdr *msg)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(msg);
+	int count;
+
+	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_RIGHTS)
+		return;
+	/* there was room for no more */
+	count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	if (count > CONTROL_FDS)
+		count = CONTROL_FDS;
+	control_client_close_fds(client);
+	memcpy(client->fds, CMSG_DATA(header), (size_t)count * sizeof(int));
+	client->fd_count = count;
+	if (!client->may_change || client->line != NULL ||
+	    client->wait != CONTROL_WAIT_NONE)
+		control_client_close_fds(client);
+}
+
 static void
 receive(struct control_client *client)
 {
-	ssize_t n = recv(client->io.fd, client->in + client->in_len,
-	    sizeof(client->in) - client->in_len, MSG_DONTWAIT);
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = client->in + client->in_len,
+		.iov_len = sizeof(client->in) - client->in_len };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(client->io.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n > 0)
+		take_fds(client, &msg);
+	if (n > 0)
 		client->in_len += (size_t)n;
+	else if (n == 0 && client->wait == CONTROL_WAIT_RUN)
+		client_drop(client);
 	else if (n == 0)
 		client->ended = true;
 	else if (errno != EAGAIN && errno != EINTR)
@@ -430,6 +487,13 @@ control_client_resume(struct control_client *client, const char *in, const char 
 }
 
 void
+control_client_wait(struct control_client *client, enum control_wait wait)
+{
+	client->wait = wait;
+	client_watch(client);
+}
+
+void
 control_client_close(struct control_client *client)
 {
 	client_free(client);
@@ -447,8 +511,8 @@ control_client_close_all(struct control *control)
 /* --- what it waits for ------------------------------------------------- */
 
 /* It is served; what it sent meanwhile comes next. */
-static void
-client_done(struct control_client *client, json_t *reply)
+void
+control_client_done(struct control_client *client, json_t *reply)
 {
 	client->wait = CONTROL_WAIT_NONE;
 	control_client_reply(client, reply);
@@ -490,7 +554,7 @@ control_client_reloaded(struct control *control, const char *failure)
 		    control->errors);
 		if (reply != NULL && failure != NULL)
 			json_object_set_new(reply, "error", json_text(failure));
-		client_done(client, reply);
+		control_client_done(client, reply);
 	}
 }
 
@@ -515,7 +579,7 @@ control_client_upgrade_failed(struct control *control, const char *why)
 
 	TAILQ_FOREACH (client, &control->clients, entry)
 		if (client->wait == CONTROL_WAIT_UPGRADE)
-			client_done(client,
+			control_client_done(client,
 			    json_pack("{s:b, s:o}", "ok", 0, "error", json_text(why)));
 }
 
@@ -529,7 +593,7 @@ control_client_answered(struct control *control)
 		if (client->wait != CONTROL_WAIT_ANSWER)
 			continue;
 		since_ns = util_now_ns();
-		client_done(client, control_command_answer(client));
+		control_client_done(client, control_command_answer(client));
 		client_charge(client, since_ns);
 	}
 }
@@ -542,6 +606,6 @@ control_client_stopping(struct control *control)
 	TAILQ_FOREACH (client, &control->clients, entry)
 		if (client->wait == CONTROL_WAIT_RELOAD ||
 		    client->wait == CONTROL_WAIT_UPGRADE)
-			client_done(client,
+			control_client_done(client,
 			    json_pack("{s:b, s:s}", "ok", 0, "error", "poold stops"));
 }

@@ -18,16 +18,19 @@
 #define CONTROL_REQUEST_MAX 4096      /* bytes of a line */
 #define CONTROL_EVENTS_MAX  (1 << 18) /* bytes of events that wait */
 #define CONTROL_CLIENTS_MAX 32
+#define CONTROL_FDS	    3  /* standard input, output and error, for run */
 #define CONTROL_READERS_MAX 16 /* of them, those who may only look */
 
 struct control_line;
 struct json_t;
+struct oneoff;
 
 enum control_wait {
 	CONTROL_WAIT_NONE,
 	CONTROL_WAIT_RELOAD,  /* for the end of one */
 	CONTROL_WAIT_UPGRADE, /* for the end of one, which is ours if it is good */
 	CONTROL_WAIT_ANSWER,  /* for the router's */
+	CONTROL_WAIT_RUN,     /* for the end of its oneoff */
 	CONTROL_WAIT_EVENTS,  /* for ever */
 };
 
@@ -42,6 +45,9 @@ struct control_client {
 	bool ended; /* it says nothing more */
 	bool dead;  /* to be freed by its timer, not in the midst of its request */
 	enum control_wait wait;
+	struct oneoff *oneoff; /* CONTROL_WAIT_RUN */
+	int fds[CONTROL_FDS];  /* that came with its request */
+	int fd_count;
 	struct json_t *request; /* that waits; without wait: to be taken up again */
 	unsigned reloads;	/* how many have to end */
 	bool steps;		/* of the last of these it wants to know */
@@ -71,6 +77,15 @@ void control_client_close_all(struct control *control);
 void control_client_reply(struct control_client *client, struct json_t *reply);
 /* Sends text as it is. */
 void control_client_send(struct control_client *client, const char *text, size_t len);
+
+/* Another process has its connection; here it ends, but not for the client. */
+void control_client_hand_over(struct control_client *client);
+/* The descriptors that came are not needed any more. */
+void control_client_close_fds(struct control_client *client);
+/* Waits on for the end of what an upgrade left. */
+void control_client_wait(struct control_client *client, enum control_wait wait);
+/* The reply to what it waited for, which it takes over. */
+void control_client_done(struct control_client *client, struct json_t *reply);
 
 /* What clients may wait for. */
 void control_client_event(struct control *control, const char *line);

@@ -10,6 +10,7 @@
 #include "supervisor/control_status.h"
 #include "supervisor/event.h"
 #include "supervisor/metrics.h"
+#include "supervisor/oneoff.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -135,7 +136,8 @@ show_slow(struct control_client *client, json_t *request)
 	reply(client,
 	    json_pack("{s:b, s:o}", "ok", 1, "slow",
 		slow_ring_list(&supervisor_of(client)->slow,
-		    since > 0 ? (uint64_t)since : 0, name, client->may_change)));
+		    since > 0 ? (uint64_t)since : 0, name,
+		    client->may_change && client->line == NULL)));
 }
 
 /* What was kept, then what comes. */
@@ -161,6 +163,21 @@ follow(struct control_client *client, json_t *request)
 		client->wait = CONTROL_WAIT_EVENTS;
 	else
 		control_client_send(client, "{\"end\":true}\n", 13);
+}
+
+/* The logger serves the client from here on. */
+static void
+show_logs(struct control_client *client, json_t *request)
+{
+	const char *name = text_of(request, "service");
+	bool on = json_is_true(json_object_get(request, "follow"));
+
+	if (name != NULL && find_service(client, request) == NULL)
+		return;
+	if (logger_link_follow(&supervisor_of(client)->logger, name, on, client->io.fd))
+		control_client_hand_over(client);
+	else
+		failed(client, "no logger runs; try again");
 }
 
 /* --- to change --------------------------------------------------------- */
@@ -284,6 +301,15 @@ resume(struct control_client *client, json_t *request)
 	set_drained(client, request, false);
 }
 
+static void
+run(struct control_client *client, json_t *request)
+{
+	struct service *service = find_serving(client, request);
+
+	if (service != NULL)
+		oneoff_start(client, service, request);
+}
+
 /* There is no reply when it goes well: the connection ends with this version. */
 static void
 upgrade(struct control_client *client, json_t *request)
@@ -314,6 +340,8 @@ static const struct command {
 	{ "status", false, true, true, wait_for_answer },
 	{ "check", false, true, true, wait_for_answer },
 	{ "events", false, true, true, follow },
+	/* workers may print anything */
+	{ "logs", true, true, false, show_logs },
 	{ "metrics", false, true, true, show_metrics },
 	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */
@@ -324,6 +352,7 @@ static const struct command {
 	{ "drain", true, false, true, drain },
 	{ "resume", true, false, true, resume },
 	{ "upgrade", true, false, false, upgrade },
+	{ "run", true, false, false, run },
 	{ "stop", true, true, false, stop },
 };
 

@@ -59,9 +59,10 @@ is_ours(const char *var)
 {
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
-		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
-		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=",
-		"POOLD_CONTROL_FD=", "POOLD_TEMPLATE=" };
+		"WATCHDOG_",
+		"POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=", "POOLD_SLOT=",
+		"POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=", "POOLD_CONTROL_",
+		"POOLD_TEMPLATE=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -269,8 +270,13 @@ put_own(struct builder *builder, const struct worker *worker)
 	put(builder, util_asprintf("POOLD_SLOT=%u", worker->slot));
 	if (pool_is_leased(worker->pool))
 		put_lease(builder, worker);
-	if (worker->line.number != 0)
-		put(builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
+	if (worker->line.number == 0)
+		return;
+	put(builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
+	put(builder,
+	    util_asprintf("POOLD_CONTROL_RIGHT=%s",
+		worker->pool->config->control == CONFIG_RIGHT_CHANGE ? "change" :
+								       "read"));
 }
 
 char **
@@ -298,6 +304,20 @@ environment_template(const struct pool *pool)
 
 	put_common(&builder, pool);
 	put(&builder, util_asprintf("POOLD_TEMPLATE=%d", LEASE_TEMPLATE));
+	put_configured(&builder, &pool->config->env);
+	return builder.vars;
+}
+
+char **
+environment_oneoff(const struct pool *pool, const char *term)
+{
+	struct builder builder = { 0 };
+
+	put_inherited(&builder);
+	put_account(&builder, pool);
+	put(&builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
+	if (term != NULL)
+		put(&builder, util_asprintf("TERM=%s", term));
 	put_configured(&builder, &pool->config->env);
 	return builder.vars;
 }

@@ -20,6 +20,9 @@ char **environment_new(struct worker *worker, char **listen_pid, char **watchdog
  * worker; and that, which a worker that is forked from it gets besides. */
 char **environment_template(const struct pool *pool);
 char **environment_forked(const struct worker *worker);
+/* The same for a process beside the workers: poold's own, the user's and that of
+ * the configuration; POOLD_SERVICE, and TERM (NULL: as poold has it). */
+char **environment_oneoff(const struct pool *pool, const char *term);
 void environment_free(char **envp);
 
 /* Fills fds[SPAWN_SOCKETS_MAX] with the service's listening sockets (the

@@ -44,9 +44,17 @@ send_start(struct link *link)
 {
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
+		.log_level = link->supervisor->logs.level,
 		.taking = link->old.serves };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
+void
+link_tell_logs(struct link *link)
+{
+	send_id(link, ROLE_LOGS, link->supervisor->logs.level);
+	access_targets_tell(link);
 }
 
 static void
@@ -607,7 +615,9 @@ fork_router(struct link *link, int sock)
 {
 	struct supervisor *supervisor = link->supervisor;
 	static char *argv[] = { "poold", "-R", "router", NULL };
+	struct log_tag tag = { .kind = LOGGER_OWN, .name = "router", .output = "log" };
 	struct config_account account;
+	struct log_source *source;
 	struct spawn spawn = { .path = "/proc/self/exe",
 		.argv = argv,
 		.envp = environ,
@@ -616,7 +626,6 @@ fork_router(struct link *link, int sock)
 		.fds = { sock },
 		.fd_count = 1,
 		.stdin_fd = -1,
-		.log_fd = log_fd(),
 		.death_signal = SIGTERM };
 	char *why;
 
@@ -625,14 +634,22 @@ fork_router(struct link *link, int sock)
 		free(why);
 		return false;
 	}
-	link->pid = spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
-	config_account_free(&account);
-	if (link->pid == -1) {
-		link->pid = 0;
+	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
+	link->pid = spawn.log_fd == -1 ?
+	    -1 :
+	    spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
+	if (link->pid == -1)
 		log_error("cannot start the router: %s", strerror(errno));
-		return false;
+	if (spawn.log_fd != -1)
+		close(spawn.log_fd);
+	config_account_free(&account);
+	if (link->pid != -1) {
+		logs_process_started(supervisor, source, link->pid);
+		return true;
 	}
-	return true;
+	link->pid = 0;
+	logs_process_failed(supervisor, source);
+	return false;
 }
 
 void

@@ -99,6 +99,7 @@ pool_free(struct pool *pool)
 		close_fd(&pool->queue[i]);
 		close_fd(&pool->done[i]);
 	}
+	logger_link_remove_pool(&pool->supervisor->logger, pool);
 	if (pool->board.map != NULL)
 		munmap(pool->board.map, pool->board.layout.size);
 	close_fd(&pool->board_fd);
@@ -167,6 +168,7 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 		return NULL;
 	}
 	link_add_pool(&supervisor->link, pool);
+	logger_link_add_pool(&supervisor->logger, pool);
 	control_line_warn(plan->config, config);
 	cgroup_update(&supervisor->cgroups, service);
 	if (template_is_wanted(pool))

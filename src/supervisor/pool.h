@@ -43,7 +43,7 @@ struct pool {
 	int board_fd;
 	struct lease_board board;
 	struct worker *workers;
-	uint32_t worker_count; /* slots: see strength.h for how many are used */
+	uint32_t worker_count;	  /* slots: see strength.h for how many are used */
 	struct template template; /* that workers are forked from, with preload */
 	struct strength strength;
 	struct health health;	   /* of a service that accepts for itself */

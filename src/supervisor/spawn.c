@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -85,7 +87,8 @@ place_fds(const struct spawn *spawn, int failure_fd)
 		if ((moved[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, above)) == -1)
 			fail(failure_fd, "descriptors");
 	if (dup2(spawn->log_fd, STDOUT_FILENO) == -1 ||
-	    dup2(spawn->log_fd, STDERR_FILENO) == -1 ||
+	    dup2(spawn->error_fd != 0 ? spawn->error_fd : spawn->log_fd, STDERR_FILENO) ==
+		-1 ||
 	    (in == -1 && (in = open("/dev/null", O_RDONLY)) == -1) ||
 	    dup2(in, STDIN_FILENO) == -1)
 		fail(failure_fd, "standard descriptors");
@@ -144,6 +147,31 @@ limit_child(const struct limits *limits, int failure_fd)
 		fail(failure_fd, failed);
 }
 
+/* Returns when nothing can be executed, with errno. */
+static void
+execute(const struct spawn *spawn)
+{
+	char path[PATH_MAX];
+	const char *at = spawn->search;
+	int error = ENOENT;
+	size_t len;
+
+	if (at == NULL || strchr(spawn->path, '/') != NULL) {
+		execve(spawn->path, spawn->argv, spawn->envp);
+		return;
+	}
+	for (; *at != '\0'; at += len + (at[len] == ':')) {
+		len = strcspn(at, ":");
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)len, at, spawn->path) >=
+		    (int)sizeof(path))
+			continue;
+		execve(path, spawn->argv, spawn->envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			error = errno; /* it is there, and is the one that is meant */
+	}
+	errno = error;
+}
+
 static _Noreturn void
 run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgroup)
 {
@@ -157,6 +185,8 @@ run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgrou
 	/* Ctrl-C on the terminal is for the supervisor alone */
 	if (setsid() == -1)
 		fail(failure_fd, "setsid");
+	if (spawn->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) == -1)
+		fail(failure_fd, "terminal");
 	if (original_fd_limit.rlim_cur > 0)
 		setrlimit(RLIMIT_NOFILE, &original_fd_limit);
 	if (spawn->limits != NULL)
@@ -171,7 +201,7 @@ run_child(const struct spawn *spawn, int failure_fd, pid_t parent, bool in_cgrou
 	if (spawn->watchdog_pid != NULL)
 		snprintf(spawn->watchdog_pid + strlen("WATCHDOG_PID="), 12, "%d",
 		    (int)getpid());
-	execve(spawn->path, spawn->argv, spawn->envp);
+	execute(spawn);
 	fail(failure_fd, "exec");
 }
 

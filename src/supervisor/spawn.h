@@ -15,7 +15,9 @@
 #define SPAWN_FD_FIRST	  3			  /* fds[i] becomes 3 + i */
 
 struct spawn {
-	const char *path; /* absolute */
+	const char *path;   /* absolute, unless search is set */
+	const char *search; /* PATH in which a name without a slash is looked
+			     * for, as the child sees it; NULL: none */
 	char *const *argv;
 	char **envp;	    /* whole environment */
 	char *listen_pid;   /* in envp: "LISTEN_PID=" and 11 more bytes that
@@ -29,6 +31,8 @@ struct spawn {
 	int fd_count;
 	int stdin_fd;	  /* becomes stdin; -1: /dev/null */
 	int log_fd;	  /* becomes stdout and stderr */
+	int error_fd;	  /* becomes stderr; 0: log_fd does */
+	bool terminal;	  /* stdin is one, and becomes its own */
 	int death_signal; /* what it gets should the supervisor die */
 };
 

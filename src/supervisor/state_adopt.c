@@ -91,7 +91,6 @@ state_adopt(struct supervisor *supervisor, const struct record_fds *fds)
 
 	for (size_t i = 0; i < fds->count; i++)
 		fcntl(fds->fds[i], F_SETFD, FD_CLOEXEC);
-	logs_adopt(&supervisor->logs, supervisor->plan->config);
 	TAILQ_FOREACH (service, &supervisor->services, entry) {
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (!adopt_pool(pool))

@@ -13,9 +13,8 @@ worker_name(unsigned state)
 static const char *
 template_name(unsigned state)
 {
-	return state < TEMPLATE_STATES ?
-	    template_state_name((enum template_state)state) :
-	    NULL;
+	return state < TEMPLATE_STATES ? template_state_name((enum template_state)state) :
+					 NULL;
 }
 
 static const char *
@@ -60,6 +59,8 @@ static const struct record_key head_keys[] = {
 	KEY(UNSIGNED, "fd_limit", fd_limit),
 	KEY(INT, "router_pid", router_pid),
 	KEY(FD, "router_channel", router_channel),
+	KEY(INT, "logger_pid", logger_pid),
+	KEY(FD, "logger_channel", logger_channel),
 };
 TABLE(head);
 #undef OF
@@ -74,6 +75,9 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "access_last_id", logs.access.last_id),
 	KEY(TEXT, "slow_log", logs.slow_log),
 	KEY(FD, "slow_fd", logs.slow.fd),
+	KEY(UNSIGNED, "log_next_id", logs.next_id),
+	KEY(UNSIGNED, "log_dropped", logs.dropped),
+	KEY(UNSIGNED, "logger_dropped", logger.dropped_before),
 	KEY(BOOL, "systemd_ready", systemd.ready),
 	KEY(TEXT, "systemd_note", systemd.note),
 	NEEDED(FD, "notify_fd", notify.io.fd),
@@ -97,6 +101,29 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "tables_version", link.version),
 };
 TABLE(supervisor);
+#undef OF
+
+#define OF struct log_dest
+static const struct record_key log_dest_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "text", text),
+	KEY(FD, "fd", fd),
+};
+TABLE(log_dest);
+#undef OF
+
+#define OF struct log_source
+static const struct record_key log_source_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	KEY(UNSIGNED, "kind", kind),
+	KEY(UNSIGNED, "dest", dest),
+	NEEDED(FD, "fd", fd),
+	KEY(UNSIGNED, "pool", pool),
+	KEY(UNSIGNED, "slot", slot),
+	KEY(INT, "pid", pid),
+	NEEDED(TEXT, "name", name),
+};
+TABLE(log_source);
 #undef OF
 
 #define OF struct listener
@@ -219,6 +246,17 @@ static const struct record_key event_keys[] = {
 TABLE(event);
 #undef OF
 
+#define OF struct oneoff
+static const struct record_key oneoff_keys[] = {
+	NEEDED(TEXT, "service", service),
+	NEEDED(INT, "pid", pid),
+	KEY(FD, "client", client_fd),
+	KEY(FD, "failure", failure.fd),
+	KEY(UNSIGNED, "began_ns", began_ns),
+};
+TABLE(oneoff);
+#undef OF
+
 #define OF struct worker
 static const struct record_key slot_keys[] = {
 	NEEDED(UNSIGNED, "slot", slot),
@@ -259,6 +297,7 @@ static const struct record_key worker_keys[] = {
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
 	KEY(BOOL, "awaits_fork", awaits_fork),
 	KEY(BOOL, "is_forking", is_forking),
+	KEY(UNSIGNED, "log_source", log_id),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 	KEY(BOOL, "leaving", leaving),

@@ -128,6 +128,7 @@ on_stop_timer(void *owner)
 
 	log_warn("stop_timeout is over: ending what is left");
 	link_stop(&supervisor->link, true);
+	oneoff_stop_all(supervisor, SIGKILL);
 	service_workers_event(&supervisor->services, WORKER_ON_KILL);
 	stop_workers(supervisor);
 }
@@ -146,6 +147,7 @@ stop_gracefully(struct supervisor *supervisor)
 	upgrade_cancel(supervisor);
 	reload_cancel(supervisor, "poold stops");
 	control_stopping(supervisor);
+	oneoff_stop_all(supervisor, SIGTERM);
 	supervisor->phase = SUPERVISOR_DRAINING;
 	systemd_stopping(supervisor);
 	show_title(supervisor);
@@ -164,6 +166,7 @@ stop_now(struct supervisor *supervisor)
 	reload_cancel(supervisor, "poold stops");
 	control_stopping(supervisor);
 	systemd_stopping(supervisor);
+	oneoff_stop_all(supervisor, SIGKILL);
 	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
 	link_stop(&supervisor->link, true);
 	stop_workers(supervisor);
@@ -182,7 +185,7 @@ void
 supervisor_stop_check(struct supervisor *supervisor)
 {
 	if (supervisor->phase != SUPERVISOR_STOPPING ||
-	    !TAILQ_EMPTY(&supervisor->services))
+	    !TAILQ_EMPTY(&supervisor->services) || !TAILQ_EMPTY(&supervisor->oneoffs))
 		return;
 	if (supervisor->link.pid != 0 || supervisor->link.old.pid != 0) {
 		link_stop(&supervisor->link, false);
@@ -197,7 +200,8 @@ bool
 supervisor_knows(struct supervisor *supervisor, pid_t pid)
 {
 	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
-	    pid == supervisor->upgrade.pid ||
+	    pid == supervisor->logger.pid || pid == supervisor->upgrade.pid ||
+	    oneoff_is_known(supervisor, pid) ||
 	    service_find_worker(&supervisor->services, pid) != NULL ||
 	    service_find_template(&supervisor->services, pid) != NULL;
 }
@@ -349,8 +353,8 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
-	access_targets_init(&supervisor->logs.access);
-	sink_open(&supervisor->logs.slow, -1);
+	logs_init(&supervisor->logs);
+	TAILQ_INIT(&supervisor->oneoffs);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
 	supervisor->stop_timer.fn = on_stop_timer;
@@ -361,6 +365,7 @@ supervisor_new(void)
 	supervisor->title_timer.owner = supervisor;
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
+	logger_link_init(&supervisor->logger, supervisor);
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
@@ -403,7 +408,7 @@ start(struct supervisor *supervisor, struct config *config,
 {
 	const char *pid_file = options->pid_file != NULL ? options->pid_file :
 							   config->pid_file;
-	char *why = logs_open(&supervisor->logs, config);
+	char *why = logs_open(supervisor, config);
 	int status;
 
 	if (why != NULL) {
@@ -432,6 +437,7 @@ start(struct supervisor *supervisor, struct config *config,
 		return status;
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
+	logger_link_start(&supervisor->logger);
 	link_start(&supervisor->link);
 	inherited_close(&supervisor->inherited, true);
 	systemd_started(supervisor);
@@ -451,7 +457,9 @@ clean_up(struct supervisor *supervisor)
 		listener_close(listener);
 	}
 	inherited_close(&supervisor->inherited, false);
+	oneoff_stop_all(supervisor, SIGKILL);
 	control_close(supervisor);
+	oneoff_free_all(supervisor);
 	figures_close(supervisor);
 	events_free(&supervisor->events);
 	slow_ring_free(&supervisor->slow);
@@ -459,7 +467,7 @@ clean_up(struct supervisor *supervisor)
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	cgroup_close(&supervisor->cgroups);
-	logs_close(&supervisor->logs);
+	logs_close(supervisor);
 	plan_release(supervisor->plan);
 	notify_close(supervisor);
 	if (supervisor->signals.fd != -1)
@@ -469,7 +477,6 @@ clean_up(struct supervisor *supervisor)
 	free(supervisor->program);
 	free(supervisor->pid_path);
 	free(supervisor);
-	log_close();
 }
 
 int
@@ -504,6 +511,7 @@ supervisor_main(const struct supervisor_options *options)
 	if (options->daemonise)
 		daemon_ready(status);
 	if (status == 0) {
+		logs_started(supervisor);
 		loop_run(&supervisor->loop);
 		log_info("poold is stopped");
 	}
@@ -569,6 +577,9 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	control_adopt(supervisor);
+	logs_adopt(supervisor);
+	logger_link_adopt(&supervisor->logger, head->logger_pid, head->logger_channel);
+	oneoff_adopt_all(supervisor);
 	figures_open(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);
 	link_start(&supervisor->link);

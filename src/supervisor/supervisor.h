@@ -21,8 +21,10 @@
 #include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
+#include "supervisor/logger_link.h"
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
+#include "supervisor/oneoff.h"
 #include "supervisor/service.h"
 #include "supervisor/slow_ring.h"
 #include "supervisor/systemd.h"
@@ -56,11 +58,13 @@ struct supervisor {
 	struct notify notify;	/* NOTIFY_SOCKET of the workers */
 	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
+	struct logger_link logger;
 	struct control control;
 	struct events events;
 	struct figures_board figures;
 	struct usage_clock usage;
 	struct usage own_usage;
+	struct oneoffs oneoffs;
 	struct slow_ring slow; /* the last slow requests */
 	struct reload *reload; /* in progress, or NULL */
 	bool reload_again;     /* asked for while one was in progress */

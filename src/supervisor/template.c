@@ -352,31 +352,44 @@ place_fds(struct spawn *spawn, int null, int channel)
 	spawn->fds[LEASE_FD_CONTROL - LEASE_FD_FIRST] = channel;
 }
 
-/* Returns false with errno. */
+/* What it writes goes through a pipe of its own.  Returns false with errno. */
 static bool
 start_process(struct template *template, int null, int channel)
 {
 	struct pool *pool = template->pool;
+	const struct log_tag tag = { .kind = LOGGER_WORKER,
+		.name = pool->service->name,
+		.output = pool->config->output };
 	struct spawn spawn = { .path = pool->config->argv[0],
 		.argv = pool->config->argv,
 		.chdir = pool->config->chdir,
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.stdin_fd = -1,
-		.log_fd = log_fd(),
 		.death_signal = SIGKILL };
+	struct log_source *source;
 	struct limits limits;
+	int error;
 
+	spawn.log_fd = logs_pipe(pool->supervisor, &tag, &source);
+	if (spawn.log_fd == -1)
+		return false;
 	place_fds(&spawn, null, channel);
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
 	spawn.envp = environment_template(pool);
 	template->pid = spawn_process(&spawn, &template->exit.fd, &template->failure.fd);
+	error = errno;
 	environment_free(spawn.envp);
-	if (template->pid != -1)
+	close(spawn.log_fd);
+	errno = error;
+	if (template->pid != -1) {
+		logs_process_started(pool->supervisor, source, template->pid);
 		return true;
+	}
 	template->pid = 0;
+	logs_process_failed(pool->supervisor, source);
 	return false;
 }
 
@@ -457,7 +470,7 @@ reap(struct template *template, siginfo_t *info)
 	if (template->failure.fd != -1)
 		on_failure(template, 0);
 	kill(-template->pid, SIGKILL);
-	waitid(P_PIDFD, (id_t)template->exit.fd, info, WEXITED | WNOHANG);
+	waitid(P_PIDFD, (id_t) template->exit.fd, info, WEXITED | WNOHANG);
 	close_io(template, &template->exit);
 	channel_close(&template->channel);
 	loop_timer_clear(loop_of(template), &template->timer);

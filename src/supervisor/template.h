@@ -27,7 +27,8 @@
 struct pool;
 struct worker;
 
-struct template {
+struct template
+{
 	struct pool *pool;
 	enum template_state state;
 	pid_t pid;		 /* 0: none */
@@ -43,7 +44,7 @@ struct template {
 	bool was_ready;		/* this one or one before it */
 	const char *killed_for; /* static text; NULL: we did not kill it */
 	struct spawn_failure spawn_failure;
-	char said[ENDING_SAID_SIZE]; /* STATUS= of sd_notify(3) */
+	char said[ENDING_SAID_SIZE];	  /* STATUS= of sd_notify(3) */
 	char why[ENDING_SAID_SIZE + 128]; /* workers could not be forked */
 	struct usage usage;
 };

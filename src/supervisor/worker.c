@@ -273,6 +273,7 @@ watch(struct worker *worker)
 struct ends {
 	int control; /* -1: none */
 	int line;
+	int log;
 };
 
 static void
@@ -284,6 +285,8 @@ close_ends(const struct ends *ends)
 		close(ends->control);
 	if (ends->line != -1)
 		close(ends->line);
+	if (ends->log != -1)
+		close(ends->log);
 	errno = error;
 }
 
@@ -298,14 +301,25 @@ close_own(struct worker *worker)
 		close(worker->control.fd);
 	worker->control.fd = -1;
 	control_line_close(worker);
+	if (worker->log_id != 0)
+		logs_process_failed(worker->pool->supervisor,
+		    logs_source_find(&worker->pool->supervisor->logs, worker->log_id));
+	worker->log_id = 0;
 	errno = error;
 }
 
-/* What the process gets; false, with errno, leaves nothing open. */
+/* What the process gets; false, with errno, leaves nothing open.  What it writes
+ * goes through a pipe of its own. */
 static bool
 open_fds(struct worker *worker, struct spawn *spawn, struct ends *ends)
 {
 	struct pool *pool = worker->pool;
+	const struct log_tag tag = { .kind = LOGGER_WORKER,
+		.name = pool->service->name,
+		.output = pool->config->output,
+		.pool = pool->id,
+		.slot = worker->slot };
+	struct log_source *source = NULL;
 
 	*spawn = (struct spawn){ .path = pool->config->argv[0],
 		.argv = pool->config->argv,
@@ -313,17 +327,20 @@ open_fds(struct worker *worker, struct spawn *spawn, struct ends *ends)
 		.account = &pool->account,
 		.switch_account = pool->supervisor->is_root,
 		.stdin_fd = environment_stdin(pool),
-		.log_fd = log_fd(),
 		.death_signal = pool->config->stop_signal };
-	ends->control = -1;
-	if (!control_line_open(worker, &ends->line))
-		return false;
-	spawn->fd_count = choose_fds(worker, spawn->fds, &ends->control);
-	if (spawn->fd_count == -1) {
+	*ends = (struct ends){ -1, -1, -1 };
+	worker->log_id = 0;
+	if (control_line_open(worker, &ends->line) &&
+	    (spawn->fd_count = choose_fds(worker, spawn->fds, &ends->control)) != -1)
+		ends->log = logs_pipe(pool->supervisor, &tag, &source);
+	if (ends->log == -1) {
 		close_own(worker);
 		close_ends(ends);
 		return false;
 	}
+	if (source != NULL)
+		worker->log_id = source->id;
+	spawn->log_fd = ends->log;
 	if (ends->line != -1) {
 		worker->line.number = SPAWN_FD_FIRST + spawn->fd_count;
 		spawn->fds[spawn->fd_count++] = ends->line;
@@ -364,6 +381,11 @@ begin(struct worker *worker)
 	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
 
 	worker->spawned_ns = util_now_ns();
+	if (worker->log_id != 0)
+		logs_process_started(pool->supervisor,
+		    logs_source_find(&pool->supervisor->logs, worker->log_id),
+		    worker->pid);
+	worker->log_id = 0;
 	if (pool_is_leased(pool))
 		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
 		    (uint32_t)worker->pid);

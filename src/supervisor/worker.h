@@ -37,6 +37,7 @@ struct worker {
 	struct loop_io control; /* our end of its fd 4 */
 	int rest_fd;		/* memfd of its fd 7; -1: none */
 	struct control_line line;
+	uint32_t log_id;	 /* of its log_source, until it has a pid */
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;

@@ -190,11 +190,8 @@ START_TEST(every_cell_of_a_templates_life_is_as_it_should_be)
 	static const struct {
 		unsigned char state, event, next, action;
 	} moves[] = {
-#define C(state, event, next, action)                                    \
-	{                                                                \
-		TEMPLATE_##state, TEMPLATE_ON_##event, TEMPLATE_##next,  \
-		    TEMPLATE_DO_##action                                 \
-	}
+#define C(state, event, next, action) \
+	{ TEMPLATE_##state, TEMPLATE_ON_##event, TEMPLATE_##next, TEMPLATE_DO_##action }
 		C(NONE, START, STARTING, SPAWN),
 		C(NONE, STOP, NONE, RELEASE),
 		C(STARTING, READY, READY, SERVE),
@@ -249,8 +246,8 @@ START_TEST(only_a_slot_without_a_process_spawns_one)
 			/* and a process ends only by being reaped, or by not
 			 * having been forked */
 			if (has_process(state) && !has_process(s.next))
-				ck_assert(event == WORKER_ON_EXIT ||
-				    event == WORKER_ON_FAILED);
+				ck_assert(
+				    event == WORKER_ON_EXIT || event == WORKER_ON_FAILED);
 			if (!has_process(state) && has_process(s.next))
 				ck_assert_int_eq(s.action, WORKER_DO_SPAWN);
 		}

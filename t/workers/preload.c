@@ -37,8 +37,7 @@ nap(long ms)
 static bool
 does(const char *deed)
 {
-	return strcmp(what, deed) == 0 &&
-	    (only_if == NULL || access(only_if, F_OK) == 0);
+	return strcmp(what, deed) == 0 && (only_if == NULL || access(only_if, F_OK) == 0);
 }
 
 static void *

@@ -217,9 +217,8 @@ folder_find(const struct docroot *docroot, const char *route, const char *path,
 
 	if (len > 0 && rest[len - 1] == '/')
 		return index_find(docroot, route, path, target);
-	if (strcmp(path, ".") == 0)
-		return DOCROOT_FOLDER;
-	if ((size_t)snprintf(dir, sizeof(dir), "%s/", path) >= sizeof(dir))
+	if ((size_t)snprintf(dir, sizeof(dir), strcmp(path, ".") == 0 ? "%s" : "%s/",
+		path) >= sizeof(dir))
 		return none(target, 404);
 	/* only where there is something to be sent to */
 	kind = index_find(docroot, route, dir, target);

@@ -37,6 +37,8 @@ struct fastcgi {
 	struct variables environment;
 	char *arguments[ARGUMENTS_MAX + 2];
 	size_t argument_count;
+	char *owned[DOCROOT_LIST_MAX + 8]; /* strings to be freed at the end */
+	size_t owned_count;
 };
 
 /* The values of the options that are looked at when all are known. */
@@ -166,18 +168,29 @@ handle_app(struct poold_request *req, void *arg)
 
 /* --- the command line ------------------------------------------------------------- */
 
+/* Keeps an allocated string, which may be NULL, for as long as the worker lives. */
+static const char *
+own(struct fastcgi *fastcgi, char *text)
+{
+	if (fastcgi->owned_count == sizeof(fastcgi->owned) / sizeof(fastcgi->owned[0])) {
+		free(text);
+		return NULL;
+	}
+	return fastcgi->owned[fastcgi->owned_count++] = text;
+}
+
 /* Links are not followed for good: the folder may be one to what is current. */
-static char *
-absolute(const char *path)
+static const char *
+absolute(struct fastcgi *fastcgi, const char *path)
 {
 	char *cwd, *whole = NULL;
 
 	if (*path == '/')
-		return strdup(path);
+		return path;
 	if ((cwd = getcwd(NULL, 0)) != NULL && asprintf(&whole, "%s/%s", cwd, path) == -1)
 		whole = NULL;
 	free(cwd);
-	return whole;
+	return own(fastcgi, whole);
 }
 
 static bool
@@ -200,13 +213,13 @@ list_add(const char **list, size_t *count, const char *text)
 
 /* An extension with its dot, whichever way it is written. */
 static const char *
-extension(const char *text)
+extension(struct fastcgi *fastcgi, const char *text)
 {
 	char *dotted = NULL;
 
 	if (*text == '.')
 		return text;
-	return asprintf(&dotted, ".%s", text) == -1 ? NULL : dotted;
+	return own(fastcgi, asprintf(&dotted, ".%s", text) == -1 ? NULL : dotted);
 }
 
 static int
@@ -217,25 +230,26 @@ not_found(const char *option, const char *value)
 }
 
 /* The folder of a file, which is an absolute path. */
-static char *
-folder_of(const char *file)
+static const char *
+folder_of(struct fastcgi *fastcgi, const char *file)
 {
 	const char *slash = strrchr(file, '/');
 
-	return strndup(file, slash == file ? 1 : (size_t)(slash - file));
+	return own(fastcgi, strndup(file, slash == file ? 1 : (size_t)(slash - file)));
 }
 
 /* A script named by a path, or below the root. */
 static int
-front_set(struct docroot *docroot, const char *name)
+front_set(struct fastcgi *fastcgi, const char *name)
 {
+	struct docroot *docroot = &fastcgi->docroot;
+	const char *front = name;
+	char *below = NULL;
 	struct stat st;
-	char *front = NULL;
 
-	if (*name == '/')
-		front = strdup(name);
-	else if (asprintf(&front, "%s/%s", docroot->root, name) == -1)
-		front = NULL;
+	if (*name != '/')
+		front = own(fastcgi,
+		    asprintf(&below, "%s/%s", docroot->root, name) == -1 ? NULL : below);
 	if (front == NULL)
 		return EX_OSERR;
 	if (stat(front, &st) == -1)
@@ -253,22 +267,22 @@ static int
 php_set(struct fastcgi *fastcgi, const struct options *o)
 {
 	struct docroot *docroot = &fastcgi->docroot;
-	const char *path = absolute(o->php);
+	const char *path = absolute(fastcgi, o->php);
 	int status = EX_OK, error;
 	struct stat st;
 
 	if (path == NULL || stat(path, &st) == -1)
 		return not_found("--php", o->php);
 	if (o->root != NULL)
-		docroot->root = absolute(o->root);
+		docroot->root = absolute(fastcgi, o->root);
 	else
-		docroot->root = S_ISDIR(st.st_mode) ? path : folder_of(path);
+		docroot->root = S_ISDIR(st.st_mode) ? path : folder_of(fastcgi, path);
 	if (docroot->root == NULL)
 		return EX_OSERR;
 	if (!S_ISDIR(st.st_mode))
-		status = front_set(docroot, path);
+		status = front_set(fastcgi, path);
 	if (status == EX_OK && o->front != NULL)
-		status = front_set(docroot, o->front);
+		status = front_set(fastcgi, o->front);
 	if (status == EX_OK && (error = docroot_refresh(docroot)) != 0) {
 		warnc(error, "--root %s", docroot->root);
 		return EX_NOINPUT;
@@ -288,14 +302,14 @@ php_set(struct fastcgi *fastcgi, const struct options *o)
 static int
 app_set(struct fastcgi *fastcgi, const struct options *o)
 {
-	char *path = absolute(o->app);
+	const char *path = absolute(fastcgi, o->app);
 	struct stat st;
 
 	if (path == NULL || stat(path, &st) == -1)
 		return not_found("--app", o->app);
-	fastcgi->arguments[0] = path;
+	fastcgi->arguments[0] = (char *)(uintptr_t)path;
 	if (fastcgi->document_root == NULL)
-		fastcgi->document_root = folder_of(path);
+		fastcgi->document_root = folder_of(fastcgi, path);
 	return fastcgi->document_root != NULL ? EX_OK : EX_OSERR;
 }
 
@@ -336,7 +350,7 @@ option_take(struct fastcgi *fastcgi, struct options *o, int c)
 		return list_add(docroot->index, &o->index_count, optarg);
 	case OPT_EXTENSION:
 		return list_add(docroot->extensions, &o->extension_count,
-		    extension(optarg));
+		    extension(fastcgi, optarg));
 	case OPT_ONLY_SCRIPTS:
 		docroot->files = false;
 		break;
@@ -443,6 +457,8 @@ main(int argc, char **argv)
 	docroot_close(&fastcgi->docroot);
 	responder_free(&fastcgi->responder);
 	variables_free(&fastcgi->environment);
+	for (size_t i = 0; i < fastcgi->owned_count; i++)
+		free(fastcgi->owned[i]);
 	free(fastcgi);
 	return status;
 }

@@ -81,8 +81,8 @@ is_value(const char *value)
 }
 
 /* RFC 2616 section 13.5.1, to which PEP 3333 refers. */
-static bool
-is_hop_by_hop(const char *name)
+bool
+header_is_hop_by_hop(const char *name)
 {
 	static const char *const names[] = { "connection", "keep-alive",
 		"proxy-authenticate", "proxy-authorization", "te", "trailer", "trailers",
@@ -133,7 +133,7 @@ header_check(const char *name, const char *value, int64_t *length)
 		    name);
 		return -1;
 	}
-	if (is_hop_by_hop(name)) {
+	if (header_is_hop_by_hop(name)) {
 		PyErr_Format(PyExc_ValueError, "the field %s is the server's", name);
 		return -1;
 	}

@@ -9,6 +9,9 @@
  * names what it is. */
 const char *header_text(PyObject *object, const char *what);
 
+/* Whether a field is about the connection, which is the server's. */
+bool header_is_hop_by_hop(const char *name);
+
 /* The number of "200 OK"; -1 with an exception. */
 int header_status(PyObject *status);
 

@@ -105,6 +105,8 @@ config_fill(PyConfig *config, const struct options *options)
 		status = string_set(config, &config->executable, program);
 	free(program);
 	if (!PyStatus_Exception(status))
+		status = string_set(config, &config->base_executable, PYTHON_PROGRAM);
+	if (!PyStatus_Exception(status))
 		status = PyConfig_SetBytesArgv(config, 1,
 		    (char *[]){ (char *)(uintptr_t)options->app });
 	return status;

@@ -15,9 +15,21 @@
 #include <sysexits.h>
 
 #include "application.h"
+#include "asgi.h"
 #include "failure.h"
 #include "preload.h"
 #include "wsgi.h"
+
+#ifdef __SANITIZE_ADDRESS__
+/* What Python has allocated and not freed at the end is its own affair. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libpython\n";
+}
+#endif
 
 static void
 usage(FILE *out)
@@ -35,12 +47,15 @@ usage(FILE *out)
 static int
 usage_error(const char *fmt, ...)
 {
+	char text[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vwarnx(fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	warnx("%s", text);
 	fprintf(stderr, "Its options: --help\n");
+	poold_status("%s", text);
 	return EX_USAGE;
 }
 
@@ -108,12 +123,9 @@ application_serve(const struct options *options, int argc, char **argv)
 		Py_CLEAR(application.callable);
 		return status;
 	}
-	if (application.asgi) {
-		failure_say("app %s: ASGI is not served yet", options->app);
-		status = EX_UNAVAILABLE;
-	} else {
-		status = wsgi_serve(application.callable, argc, argv);
-	}
+	status = application.asgi ?
+	    asgi_serve(application.callable, options->app, argc, argv) :
+	    wsgi_serve(application.callable, argc, argv);
 	Py_CLEAR(application.callable);
 	return status;
 }

@@ -17,12 +17,16 @@ my %BODY = ('64' => '64 B', '16k' => '16 KiB', '1m' => '1 MiB',
 # What is aimed at: this server over that one, at a body and a number of
 # connections, is at least or at most a bound.
 my @GOALS = (
+	[qw(poold-php nginx-fpm rate 64 32 >= 1.3)],
 	[qw(poold nginx-proxy rate 64 32 >= 1.6)],
 	[qw(poold nginx-proxy cpu_us 64 32 <= 0.6)],
 	[qw(poold nginx-proxy p50_us 64 1 <= 1)],
 	[qw(poold nginx-proxy rate 1m 32 >= 3)],
 	[qw(inherit nginx rate 64 32 >= 1)],
 	[qw(inherit epoll cpu_us 64 32 <= 1.15)],
+	[qw(poold-python nginx-uwsgi rate 64 32 >= 3)],
+	[qw(poold-python nginx-uwsgi cpu_us 64 32 <= 0.35)],
+	[qw(poold-python gunicorn rate 64 32 >= 4)],
 );
 my %KEY = (rate => 'requests/s', cpu_us => 'CPU/request', p50_us => 'p50');
 
@@ -92,6 +96,7 @@ sub cells {
 
 sub table {
 	my ($rows, @servers) = @_;
+	my ($base) = (grep({ $_ eq 'poold' } @servers), @servers);
 	my @lines;
 	for (cells($rows)) {
 		my %cell = (body => $_->[0], connections => $_->[1]);
@@ -103,17 +108,17 @@ sub table {
 			push @lines, [$BODY{ $cell{body} }, $cell{connections},
 				$server . ($failed ? ' (failures)' : ''),
 				sprintf('%.0f', $m{rate}),
-				number(ratio($rows, 'rate', $server, 'poold', %cell)),
+				number(ratio($rows, 'rate', $server, $base, %cell)),
 				duration($m{p50_us}), duration($m{p99_us}),
 				number($m{cpu_us}),
-				number(ratio($rows, 'cpu_us', $server, 'poold', %cell)),
+				number(ratio($rows, 'cpu_us', $server, $base, %cell)),
 				sprintf('%.1f', $m{memory_kib} / 1024),
 				sprintf('%.0f%%', $m{client_percent}),
 				sprintf('%.0f%%', $m{others_percent})];
 		}
 	}
-	return markdown([qw(body conns server), 'req/s', '/poold', 'p50', 'p99',
-		'CPU us/req', '/poold', 'MiB', 'wrk', 'others'], @lines);
+	return markdown([qw(body conns server), 'req/s', "/$base", 'p50', 'p99',
+		'CPU us/req', "/$base", 'MiB', 'wrk', 'others'], @lines);
 }
 
 sub goals {

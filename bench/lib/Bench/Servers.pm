@@ -31,6 +31,22 @@ my %KINDS = (
 		text => 'a bare epoll loop in C' },
 );
 our @NAMES = qw(poold inherit nginx-proxy haproxy nginx epoll);
+
+# What bench/run --python compares: bench/app.py on each.
+$KINDS{'poold-python'} = { start => \&start_poold_python,
+	text => 'poold, requests leased to poold-python' };
+$KINDS{'nginx-uwsgi'} = { start => \&start_nginx_uwsgi, program => 'nginx',
+	package => 'nginx-light', also => ['uwsgi_python3', 'uwsgi-plugin-python3'],
+	text => 'nginx, passing requests to uWSGI by its own protocol on a unix socket' };
+$KINDS{uwsgi} = { start => \&start_uwsgi, program => 'uwsgi_python3',
+	package => 'uwsgi-plugin-python3',
+	text => 'uWSGI accepting HTTP by itself, a connection for each request' };
+$KINDS{gunicorn} = { start => \&start_gunicorn, program => 'gunicorn',
+	package => 'gunicorn',
+	text => 'gunicorn as it comes (sync), a connection for each request' };
+$KINDS{'gunicorn-gthread'} = { start => \&start_gunicorn_gthread, program => 'gunicorn',
+	package => 'gunicorn', text => 'gunicorn -k gthread --threads 4, keep-alive' };
+our @PYTHON = qw(poold-python nginx-uwsgi uwsgi gunicorn gunicorn-gthread);
 our %PORT;	# of the servers that run
 my (%roots, %known, $dir, $poold, $workers);
 my $owner = $$;
@@ -47,8 +63,8 @@ sub program {
 
 # Debian packages that these servers need and that are not there.
 sub missing {
-	my %missing = map { $_->{package} => 1 }
-	    grep { $_->{program} && !program($_->{program}) } map { $KINDS{$_} } @_;
+	my %missing = map { $_->[1] => 1 } grep { $_->[0] && !program($_->[0]) }
+	    map { [@$_{qw(program package)}], $_->{also} // () } map { $KINDS{$_} } @_;
 	return sort keys %missing;
 }
 
@@ -249,9 +265,95 @@ CFG
 	return;
 }
 
+# --- Python
+
+sub start_poold_python {
+	my ($name) = @_;
+	my $user = $> == 0 ? 'user = nobody' : '';
+	my $ini = write_file("$name.ini", <<"INI");
+[poold]
+access_log = off
+libexec = $dir
+$user
+
+[listen main]
+address = 127.0.0.1:$PORT{$name}
+keepalive_requests = 1000000000
+
+[service bench]
+route = /
+language = python
+app = $dir/app.py
+workers = $workers
+INI
+	spawn($name, undef, $poold, '-c', $ini);
+	return;
+}
+
+sub spawn_uwsgi {
+	my ($name, @address) = @_;
+	my @user = $> == 0 ? ('--uid', 'nobody', '--gid', 'nogroup') : ();
+	spawn($name, undef, program('uwsgi_python3'), '--master', '--processes', $workers,
+	    '--need-app', '--disable-logging', '--listen', '100', '--die-on-term', @user,
+	    '--chdir', $dir, '--wsgi-file', 'app.py', @address);
+	return;
+}
+
+sub start_uwsgi {
+	my ($name) = @_;
+	spawn_uwsgi($name, '--http-socket', "127.0.0.1:$PORT{$name}");
+	return;
+}
+
+sub start_nginx_uwsgi {
+	my ($name) = @_;
+	my $params = join "\n", map { "\t\t\tuwsgi_param $_;" } 'QUERY_STRING $query_string',
+	    'REQUEST_METHOD $request_method', 'CONTENT_TYPE $content_type',
+	    'CONTENT_LENGTH $content_length', 'REQUEST_URI $request_uri',
+	    'PATH_INFO $document_uri', 'SERVER_PROTOCOL $server_protocol',
+	    'REMOTE_ADDR $remote_addr', 'REMOTE_PORT $remote_port',
+	    'SERVER_PORT $server_port', 'SERVER_NAME $server_name';
+	mkdir "$dir/uwsgi"; # it binds as the user that it becomes
+	chmod 0777, "$dir/uwsgi";
+	spawn_uwsgi($name, '--socket', "$dir/uwsgi/sock", '--chmod-socket=666');
+	start_nginx_with($name, '', <<"LOCATIONS");
+		location / {
+			uwsgi_pass unix:$dir/uwsgi/sock;
+$params
+		}
+LOCATIONS
+	return;
+}
+
+sub spawn_gunicorn {
+	my ($name, @how) = @_;
+	my @user = $> == 0 ? ('-u', 'nobody', '-g', 'nogroup') : ();
+	spawn($name, undef, program('gunicorn'), '-w', $workers, '-b',
+	    "127.0.0.1:$PORT{$name}", '--chdir', $dir, @user, @how, 'app:application');
+	return;
+}
+
+sub start_gunicorn { spawn_gunicorn($_[0]); return }
+
+sub start_gunicorn_gthread {
+	spawn_gunicorn($_[0], '-k', 'gthread', '--threads', 4);
+	return;
+}
+
 sub start_epoll {
 	my ($name) = @_;
 	spawn($name, undef, "$dir/epoll", $PORT{$name}, $workers);
+	return;
+}
+
+# One more server: start is called with its name, and dir, poold, workers, port.
+sub add {
+	my ($name, %kind) = @_;
+	my $start = $kind{start};
+	$KINDS{$name} = { %kind, start => sub {
+		$start->($name, dir => $dir, poold => $poold, workers => $workers,
+		    port => $PORT{$name});
+	} };
 	return;
 }
 
