@@ -19,6 +19,17 @@
 #include "failure.h"
 #include "wsgi.h"
 
+#ifdef __SANITIZE_ADDRESS__
+/* What Python has allocated and not freed at the end is its own affair. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libpython\n";
+}
+#endif
+
 static void
 usage(FILE *out)
 {
