@@ -75,6 +75,8 @@ struct logger_dest {
 	uint32_t type;
 	uint32_t id;
 	uint32_t syslog;	    /* name is the path of its socket */
+	uint32_t spans;		    /* lines become OTLP/JSON, for a file, or for the
+				     * collector that is the name: common/endpoint.h */
 	char name[LOGGER_PATH_MAX]; /* for messages about it */
 };
 

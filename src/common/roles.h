@@ -91,6 +91,7 @@ struct role_limits {
 struct role_trace {
 	uint32_t type;
 	uint32_t sample; /* of the traces that begin here, millionths */
+	uint32_t export; /* id of the destination of spans; 0: none */
 };
 
 #define ROLE_NETWORKS_MAX 32

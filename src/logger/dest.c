@@ -11,10 +11,12 @@
 
 #include "common/util.h"
 
-#define QUEUE_MIN  16384
-#define QUEUE_KEEP (256 * 1024) /* bytes that an empty queue may keep */
-#define STACK_SIZE (128 * 1024)
-#define POLL_MS	   1000
+#define QUEUE_MIN	16384
+#define QUEUE_KEEP	(256 * 1024) /* bytes that an empty queue may keep */
+#define STACK_SIZE	(128 * 1024)
+#define POLL_MS		1000
+#define COLLECT_SECONDS 1
+#define COLLECT_MAX	(128 * 1024) /* bytes */
 
 uint64_t
 dest_count_lines(const char *text, size_t len)
@@ -41,8 +43,8 @@ queue_clear(struct dest_queue *queue)
 	memset(queue, 0, sizeof(*queue));
 }
 
-static int
-write_whole(struct dest *dest, const char *text, size_t len, size_t *done)
+int
+dest_write(struct dest *dest, const char *text, size_t len, size_t *done)
 {
 	struct pollfd pfd = { .fd = dest->fd, .events = POLLOUT };
 	ssize_t n;
@@ -66,14 +68,16 @@ write_out(struct dest *dest, int *error)
 	struct dest_queue *out = &dest->out;
 	size_t done;
 
-	if (dest->is_syslog)
+	if (dest->kind == DEST_SYSLOG)
 		return dest_syslog_send(dest, error);
+	if (dest->kind == DEST_SPANS)
+		return dest_spans_send(dest, error);
 	/* the piece of a line that a full disk took is a line of its own */
-	*error = dest->torn ? write_whole(dest, "\n", 1, &done) : 0;
+	*error = dest->torn ? dest_write(dest, "\n", 1, &done) : 0;
 	done = 0;
 	if (*error == 0) {
 		dest->torn = false;
-		*error = write_whole(dest, out->text, out->len, &done);
+		*error = dest_write(dest, out->text, out->len, &done);
 		if (done > 0)
 			dest->torn = out->text[done - 1] != '\n';
 	}
@@ -122,6 +126,21 @@ destroy(struct dest *dest)
 	free(dest);
 }
 
+/* The spans of a second go in one message. */
+static void
+collect(struct dest *dest)
+{
+	struct timespec until;
+
+	if (dest->kind != DEST_SPANS)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += COLLECT_SECONDS;
+	while (!dest->closing && !dest->hurry && dest->in.len < COLLECT_MAX &&
+	    pthread_cond_timedwait(&dest->wake, &dest->mutex, &until) == 0)
+		;
+}
+
 static void *
 run(void *arg)
 {
@@ -139,6 +158,8 @@ run(void *arg)
 			pthread_cond_wait(&dest->wake, &dest->mutex);
 			continue;
 		}
+		collect(dest);
+		take_descriptor(dest);
 		swap_queues(dest);
 		dest->busy = true;
 		pthread_mutex_unlock(&dest->mutex);
@@ -178,7 +199,8 @@ start_thread(struct dest *dest)
 }
 
 struct dest *
-dest_new(uint32_t id, const char *name, bool is_syslog, int fd, _Atomic uint64_t *total)
+dest_new(uint32_t id, const char *name, enum dest_kind kind, int fd,
+    _Atomic uint64_t *total)
 {
 	struct dest *dest = util_alloc(sizeof(*dest));
 	pthread_condattr_t attr;
@@ -186,14 +208,14 @@ dest_new(uint32_t id, const char *name, bool is_syslog, int fd, _Atomic uint64_t
 
 	dest->id = id;
 	dest->name = util_strdup(name);
-	dest->is_syslog = is_syslog;
+	dest->kind = kind;
 	dest->fd = fd;
 	dest->next_fd = -1;
 	dest->total = total;
 	pthread_mutex_init(&dest->mutex, NULL);
-	pthread_cond_init(&dest->wake, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&dest->wake, &attr);
 	pthread_cond_init(&dest->rest, &attr);
 	pthread_condattr_destroy(&attr);
 	error = start_thread(dest);
@@ -281,10 +303,12 @@ dest_finish(struct dest *dest, uint64_t deadline_ns)
 	bool done;
 
 	pthread_mutex_lock(&dest->mutex);
+	dest->hurry = true;
 	pthread_cond_signal(&dest->wake);
 	while ((dest->in.len > 0 || dest->busy) &&
 	    pthread_cond_timedwait(&dest->rest, &dest->mutex, &deadline) == 0)
 		;
+	dest->hurry = false;
 	done = dest->in.len == 0 && !dest->busy;
 	pthread_mutex_unlock(&dest->mutex);
 	return done;

@@ -18,6 +18,12 @@
 
 #define DEST_QUEUE_MAX (1 << 20) /* bytes that wait; twice that is in memory */
 
+enum dest_kind {
+	DEST_FILE,
+	DEST_SYSLOG,
+	DEST_SPANS, /* lines of ACCESS_SPAN_FORMAT, which become OTLP/JSON */
+};
+
 struct dest_queue {
 	char *text; /* NULL: nothing was ever in it */
 	size_t len;
@@ -28,7 +34,7 @@ struct dest {
 	TAILQ_ENTRY(dest) entry;
 	uint32_t id;
 	char *name; /* of a file; the path of syslog's socket */
-	bool is_syslog;
+	enum dest_kind kind;
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake; /* there is something to do */
@@ -37,6 +43,7 @@ struct dest {
 	struct dest_queue in;
 	bool busy; /* the thread has taken lines, and is not done */
 	bool closing;
+	bool hurry;	  /* nothing is collected any more */
 	bool let_go;	  /* the thread frees it */
 	int next_fd;	  /* write there from now on; -1: as before */
 	uint64_t dropped; /* lines */
@@ -54,9 +61,10 @@ struct dest {
 };
 TAILQ_HEAD(dests, dest);
 
-/* A destination with its thread.  fd becomes its own, -1 with is_syslog; what
+/* A destination with its thread.  fd becomes its own, -1 where it
+ * connects by itself; what
  * is dropped is added to *total too.  NULL with errno, and fd is closed. */
-struct dest *dest_new(uint32_t id, const char *name, bool is_syslog, int fd,
+struct dest *dest_new(uint32_t id, const char *name, enum dest_kind kind, int fd,
     _Atomic uint64_t *total);
 /* Writes to another descriptor, which becomes its own, as soon as the write that
  * is under way is done. */
@@ -81,5 +89,8 @@ uint64_t dest_count_lines(const char *text, size_t len);
 /* In dest_syslog.c: sends each line as a datagram.  Returns how many were not
  * sent, with the reason in *error. */
 uint64_t dest_syslog_send(struct dest *dest, int *error);
+uint64_t dest_spans_send(struct dest *dest, int *error);
+/* Writes all; *done bytes were written when it fails with an errno. */
+int dest_write(struct dest *dest, const char *text, size_t len, size_t *done);
 
 #endif

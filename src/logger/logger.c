@@ -65,7 +65,7 @@ logger_line(struct logger *logger, uint32_t id, const struct line *line)
 		atomic_fetch_add(&logger->dropped, 1);
 		return;
 	}
-	if (dest->is_syslog) {
+	if (dest->kind == DEST_SYSLOG) {
 		len = line_syslog(line, logger->format, out);
 		out[len++] = '\n';
 	} else if (logger->format == LOGGER_JSON)
@@ -109,7 +109,7 @@ logger_raw(struct logger *logger, uint32_t id, const char *text, size_t len)
 	touch_tick(logger);
 	if (dest == NULL)
 		atomic_fetch_add(&logger->dropped, lines);
-	else if (dest->is_syslog)
+	else if (dest->kind == DEST_SYSLOG)
 		raw_to_syslog(dest, text, len);
 	else
 		dest_add(dest, text, len);
@@ -206,6 +206,12 @@ on_tick(void *owner)
 
 /* --- messages from the supervisor -------------------------------------- */
 
+static enum dest_kind
+kind_of(const struct logger_dest *msg)
+{
+	return msg->syslog ? DEST_SYSLOG : msg->spans ? DEST_SPANS : DEST_FILE;
+}
+
 static void
 add_dest(struct logger *logger, const struct logger_dest *msg, int fd)
 {
@@ -219,10 +225,10 @@ add_dest(struct logger *logger, const struct logger_dest *msg, int fd)
 		dest_replace(dest, fd);
 		return;
 	}
-	if (dest != NULL || (fd == -1) != (msg->syslog != 0))
+	if (dest != NULL || (fd == -1 && !msg->syslog && !msg->spans))
 		return;
 	strlcpy(name, msg->name, sizeof(name));
-	dest = dest_new(msg->id, name, msg->syslog != 0, fd, &logger->dropped);
+	dest = dest_new(msg->id, name, kind_of(msg), fd, &logger->dropped);
 	if (dest != NULL)
 		TAILQ_INSERT_TAIL(&logger->dests, dest, entry);
 	else

@@ -160,6 +160,13 @@ limit(struct router *router, const struct role_limits *role)
 }
 
 static void
+set_trace(struct router *router, const struct role_trace *role)
+{
+	router->trace_sample = role->sample;
+	access_log_export(&router->access_log, role->export);
+}
+
+static void
 worker_gone(struct router *router, const struct role_worker *role)
 {
 	struct generation *generation = generation_find(router, role->generation);
@@ -290,7 +297,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		limit(router, buf);
 		break;
 	case ROLE_TRACE:
-		router->trace_sample = ((const struct role_trace *)buf)->sample;
+		set_trace(router, buf);
 		break;
 	case ROLE_GENERATION:
 		if (fd_count == 3)

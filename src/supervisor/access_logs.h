@@ -46,5 +46,7 @@ void access_targets_close(struct access_targets *targets);
  * in force, before a COMMIT. */
 void access_targets_tell(struct link *link);
 void access_rules_tell(struct link *link);
+/* The id of the target that trace_export is; 0: none. */
+uint32_t access_targets_spans(const struct link *link);
 
 #endif

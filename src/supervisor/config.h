@@ -236,6 +236,7 @@ struct config {
 	char *control_group;	 /* "" : none */
 	enum config_readers control_readers;
 	int64_t trace_sample; /* millionths */
+	char *trace_export;   /* "off", or see common/endpoint.h */
 	char *libexec;	      /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */

@@ -115,6 +115,8 @@ const struct config_key config_keys[] = {
 	  .def = "off", .help = "where slow requests are described" },
 	{ .name = "trace_sample", POOLD(trace_sample), .type = CONFIG_RATIO,
 	  .def = "0", .help = "how many of the traces that begin here are recorded" },
+	{ .name = "trace_export", POOLD(trace_export), .type = CONFIG_EXPORT,
+	  .def = "off", .help = "who is told of requests that are recorded" },
 	{ .name = "control", POOLD(control), .type = CONFIG_CONTROL, .def = "",
 	  .flags = CONFIG_KEY_EMPTY, .help = "socket that poolctl talks to" },
 	{ .name = "control_group", POOLD(control_group), .type = CONFIG_TEXT,

@@ -23,6 +23,7 @@ enum config_type {
 	CONFIG_LOG,	   /* char *: "stderr", "syslog", "syslog:PATH" or a path */
 	CONFIG_ACCESS_LOG, /* char *: the same, or "off" */
 	CONFIG_OUTPUT,	   /* char *: "log", "off" or a path */
+	CONFIG_EXPORT,	   /* char *: "off", or see common/endpoint.h */
 	CONFIG_FORMAT,	   /* char *: of access logs; $names stay as they are */
 	CONFIG_CONTROL,	   /* char *: "", "off" or a path */
 	CONFIG_ADDRESS,	   /* char *: see config_address_parse */

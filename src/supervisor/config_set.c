@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/access_format.h"
+#include "common/endpoint.h"
 #include "common/util.h"
 
 static void *
@@ -215,6 +216,32 @@ log_set(const struct config_key *key, char **slot, const char *text,
 	return true;
 }
 
+static bool
+export_set(char **slot, const char *text, const struct config_origin *origin,
+    char why[CONFIG_WHY_SIZE])
+{
+	struct endpoint endpoint;
+	const char *reason;
+	char *path = NULL, *value;
+
+	if (strncmp(text, "unix:", 5) == 0 && text[5] != '\0') {
+		path = config_path_beside(origin->file, text + 5);
+		value = util_asprintf("unix:%s", path);
+	} else if (strcmp(text, "off") == 0 || strstr(text, ":") != NULL) {
+		value = util_strdup(text);
+	} else {
+		value = config_path_beside(origin->file, text);
+	}
+	free(path);
+	if (strcmp(value, "off") != 0 && !endpoint_parse(value, &endpoint, &reason)) {
+		snprintf(why, CONFIG_WHY_SIZE, "'%.128s': %s", text, reason);
+		free(value);
+		return false;
+	}
+	string_store(slot, value);
+	return true;
+}
+
 static const char *
 format_name(const void *arg, size_t i)
 {
@@ -397,6 +424,8 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 		return log_set(key, slot, text, origin, why);
 	case CONFIG_FORMAT:
 		return format_set(slot, text, why);
+	case CONFIG_EXPORT:
+		return export_set(slot, text, origin, why);
 	case CONFIG_CONTROL:
 		string_store(slot,
 		    *text == '\0' || strcmp(text, "off") == 0 ?
@@ -499,6 +528,7 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_ACCESS_LOG:
 	case CONFIG_OUTPUT:
 	case CONFIG_FORMAT:
+	case CONFIG_EXPORT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_CPUS:

@@ -242,7 +242,8 @@ send_trace(struct link *link)
 {
 	const struct config *config = link->supervisor->plan->config;
 	struct role_trace role = { .type = ROLE_TRACE,
-		.sample = (uint32_t)config->trace_sample };
+		.sample = (uint32_t)config->trace_sample,
+		.export = access_targets_spans(link) };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
@@ -254,6 +255,7 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	access_targets_tell(link);
 	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
@@ -261,7 +263,6 @@ link_commit(struct link *link)
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
-	access_targets_tell(link);
 	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }

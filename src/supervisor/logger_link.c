@@ -62,16 +62,20 @@ logger_link_dest(struct logger_link *link, const struct log_dest *dest)
 {
 	struct logger_dest msg = { .type = LOGGER_DEST,
 		.id = dest->id,
-		.syslog = dest->fd == -1 };
+		.spans = logs_is_spans(dest->text) };
 	const char *colon = strchr(dest->text, ':');
 
 	if (!is_told(link))
 		return;
 	strlcpy(msg.name, dest->text, sizeof(msg.name));
+	msg.syslog = dest->fd == -1 && !msg.spans;
+	if (msg.spans)
+		strlcpy(msg.name, dest->text + strlen(LOGS_SPANS), sizeof(msg.name));
 	if (msg.syslog)
 		strlcpy(msg.name, colon != NULL ? colon + 1 : "/dev/log",
 		    sizeof(msg.name));
-	channel_send(&link->channel, &msg, sizeof(msg), &dest->fd, msg.syslog ? 0 : 1);
+	channel_send(&link->channel, &msg, sizeof(msg), &dest->fd,
+	    dest->fd != -1 ? 1 : 0);
 }
 
 void

@@ -55,18 +55,28 @@ open_file(const char *path)
 	return fd;
 }
 
-static bool
-is_path(const char *text)
+/* The file that a destination is; NULL: it is none. */
+static const char *
+path_of(const char *text)
 {
-	return text[0] == '/';
+	if (logs_is_spans(text))
+		text += strlen(LOGS_SPANS);
+	return text[0] == '/' ? text : NULL;
+}
+
+bool
+logs_is_spans(const char *text)
+{
+	return strncmp(text, LOGS_SPANS, strlen(LOGS_SPANS)) == 0;
 }
 
 /* Of a file, that is.  stderr is a duplicate, so that it is closed like them. */
 static int
 open_text(const char *text, char **why)
 {
-	int fd = is_path(text) ? open_file(text) :
-				 fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	const char *path = path_of(text);
+	int fd = path != NULL ? open_file(path) :
+				fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 
 	if (fd == -1)
 		*why = util_asprintf("cannot open the log %s: %s", text, strerror(errno));
@@ -77,6 +87,13 @@ static bool
 is_syslog(const char *text)
 {
 	return strncmp(text, "syslog", strlen("syslog")) == 0;
+}
+
+/* Whether the logger connects to it by itself. */
+static bool
+is_connected(const char *text)
+{
+	return is_syslog(text) || (logs_is_spans(text) && path_of(text) == NULL);
 }
 
 static struct log_dest *
@@ -99,7 +116,7 @@ open_dest(struct supervisor *supervisor, const char *text, char **why)
 
 	if (dest != NULL)
 		return dest;
-	if (!is_syslog(text) && (fd = open_text(text, why)) == -1)
+	if (!is_connected(text) && (fd = open_text(text, why)) == -1)
 		return NULL;
 	dest = util_alloc(sizeof(*dest));
 	dest->id = ++logs->next_id;
@@ -509,7 +526,7 @@ open_files_anew(struct supervisor *supervisor)
 	fds = util_alloc((count + 1) * sizeof(*fds));
 	TAILQ_FOREACH (dest, &logs->dests, entry) {
 		fds[at] = -1;
-		if (is_path(dest->text) && why == NULL)
+		if (path_of(dest->text) != NULL && why == NULL)
 			fds[at] = open_text(dest->text, &why);
 		at++;
 	}

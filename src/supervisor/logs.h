@@ -71,6 +71,11 @@ struct logs {
 	uint64_t dropped; /* lines that did not even get to the logger */
 };
 
+/* Before the text of a destination: lines that go there become OTLP/JSON, and the
+ * text may be any of common/endpoint.h. */
+#define LOGS_SPANS "otlp:"
+bool logs_is_spans(const char *text);
+
 void logs_init(struct logs *logs);
 /* Opens what config names; lines go there from now on.  Returns NULL; or why it
  * cannot be done (the caller frees it), and then nothing has changed. */

@@ -43,6 +43,8 @@ usage(FILE *out)
 	    "The address is needed only without poold: see poold-python(8).\n");
 }
 
+static int usage_error(const char *fmt, ...) POOLD_PRINTF(1, 2);
+
 static int
 usage_error(const char *fmt, ...)
 {

@@ -442,9 +442,9 @@ exception_answer(struct wsgi *wsgi, int input_error)
 }
 
 static void
-request_run(struct wsgi *wsgi, PyObject *environ)
+request_run(struct wsgi *wsgi, PyObject *dict)
 {
-	PyObject *args[] = { environ, wsgi->start_response };
+	PyObject *args[] = { dict, wsgi->start_response };
 	PyObject *result = PyObject_Vectorcall(wsgi->application, args, 2, NULL);
 
 	if (result == NULL)
@@ -457,18 +457,18 @@ request_run(struct wsgi *wsgi, PyObject *environ)
 static void
 request_answer(struct wsgi *wsgi)
 {
-	PyObject *input = input_new(wsgi->req), *environ = NULL;
+	PyObject *input = input_new(wsgi->req), *dict = NULL;
 	int input_error = 0;
 
 	if (input != NULL)
-		environ = environ_make(wsgi->environ, wsgi->req, input);
-	if (environ != NULL)
-		request_run(wsgi, environ);
+		dict = environ_make(wsgi->environ, wsgi->req, input);
+	if (dict != NULL)
+		request_run(wsgi, dict);
 	if (input != NULL)
 		input_error = input_detach(input);
 	if (PyErr_Occurred())
 		exception_answer(wsgi, input_error);
-	Py_XDECREF(environ);
+	Py_XDECREF(dict);
 	Py_XDECREF(input);
 }
 
