@@ -206,7 +206,7 @@ sub picture {
 }
 my @busy = map {
 	my $client = $poold->client;
-	$client->request('GET', "$_?sleep_ms=25000");
+	$client->request('GET', "$_?sleep_ms=12000");
 	sleep 1.2;
 	$client;
 } '/shop/orders', '/api/search', '/shop/orders', '/shop/orders', '/api/search';

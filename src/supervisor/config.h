@@ -126,6 +126,7 @@ struct config_language {
 	char *command; /* with placeholders: see config_language.c */
 	enum config_app app;
 	struct config_strings options; /* "NAME TYPE": see config_option.c */
+	bool preload;		       /* of a service that does not say */
 	TAILQ_ENTRY(config_language) entry;
 };
 TAILQ_HEAD(config_languages, config_language);
@@ -145,6 +146,7 @@ struct config_service {
 	struct config_envs options;	 /* keys that its language has added */
 	char **argv; /* split, NULL at its end; argv[0] is an absolute path */
 	struct config_origin command_origin;
+	bool preload;	 /* its workers are forked from a template */
 	int64_t workers; /* scaling = static */
 	enum config_scaling scaling;
 	int64_t workers_min;

@@ -178,6 +178,8 @@ const struct config_key config_keys[] = {
 	{ .name = "app", SERVICE(app), .type = CONFIG_TEXT, .def = "",
 	  .flags = CONFIG_KEY_EMPTY,
 	  .help = "program, folder or module that the language's command is about" },
+	{ .name = "preload", SERVICE(preload), .type = CONFIG_BOOL, .def = "no",
+	  .help = "fork the workers from one that has everything loaded" },
 	{ .name = "workers", SERVICE(workers), .type = CONFIG_INT, .def = "2",
 	  .min = 1, .max = CONFIG_WORKERS_MAX, .help = "how many workers" },
 	{ .name = "scaling", SERVICE(scaling), .type = CONFIG_ENUM,
@@ -412,6 +414,8 @@ const struct config_key config_keys[] = {
 	{ .name = "option", LANGUAGE(options), .type = CONFIG_TEXTS,
 	  .flags = CONFIG_KEY_REPEAT,
 	  .help = "name and type of a key that its services may have" },
+	{ .name = "preload", LANGUAGE(preload), .type = CONFIG_BOOL, .def = "no",
+	  .help = "what a service says that does not say preload itself" },
 };
 /* clang-format on */
 

@@ -18,18 +18,19 @@
 static const struct {
 	const char *name, *command;
 	enum config_app app;
+	bool preload;
 	const char *options[OPTIONS_MAX + 1]; /* NULL at their end */
 } shipped[] = {
-	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
-	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
-	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, { NULL } },
-	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH,
+	{ "c", "{app}", CONFIG_APP_PATH, false, { NULL } },
+	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, false, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, false, { NULL } },
+	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, false,
 	    { "argument texts", "document_root path", NULL } },
-	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH,
+	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, false,
 	    { "root path", "index texts", "front_controller text", "extension texts",
 		"only_scripts bool", "follow_links bool", "interpreter text",
 		"php_ini path", "php_option texts", NULL } },
-	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE,
+	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, true,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },
 };
@@ -335,6 +336,7 @@ config_languages_check(struct config *config, struct config_errors *errors)
 		free(language->command);
 		language->command = util_strdup(shipped[i].command);
 		language->app = shipped[i].app;
+		language->preload = shipped[i].preload;
 		for (const char *const *o = shipped[i].options; *o != NULL; o++)
 			config_strings_add(&language->options, *o, &nowhere);
 	}
@@ -522,6 +524,15 @@ app_check(struct config_service *service, const struct config_language *language
 	free(path);
 }
 
+/* A service that says nothing does as its language does, where that is possible. */
+static void
+preload_choose(struct config_service *service, const struct config_language *language)
+{
+	if (service_origin(service, "preload") == &service->origin)
+		service->preload = language->preload &&
+		    service->mode == CONFIG_MODE_LEASE;
+}
+
 void
 config_service_language_check(const struct config *config, struct config_service *service,
     struct config_errors *errors, bool incomplete)
@@ -556,6 +567,8 @@ config_service_language_check(const struct config *config, struct config_service
 	if (language == NULL && !incomplete)
 		language_unknown(config, service, errors);
 	app_check(service, language, errors);
-	if (language != NULL)
+	if (language != NULL) {
+		preload_choose(service, language);
 		command_make(service, language, errors);
+	}
 }

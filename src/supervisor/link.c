@@ -281,6 +281,8 @@ send_pool(struct link *link, struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		struct worker *worker = &pool->workers[i];
 
+		if (worker->pid == 0)
+			continue;
 		if (worker_is_going(worker) || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_READY);

@@ -260,8 +260,8 @@ logs_process_failed(struct supervisor *supervisor, struct log_source *source)
 	close_unused(supervisor);
 }
 
-static struct log_source *
-find_source(struct logs *logs, uint32_t id)
+struct log_source *
+logs_source_find(struct logs *logs, uint32_t id)
 {
 	struct log_source *source;
 
@@ -274,7 +274,7 @@ find_source(struct logs *logs, uint32_t id)
 void
 logs_source_ended(struct supervisor *supervisor, uint32_t id)
 {
-	struct log_source *source = find_source(&supervisor->logs, id);
+	struct log_source *source = logs_source_find(&supervisor->logs, id);
 
 	if (source == NULL)
 		return;
@@ -285,7 +285,7 @@ logs_source_ended(struct supervisor *supervisor, uint32_t id)
 void
 logs_partial(struct logs *logs, uint32_t id, const char *text, size_t len)
 {
-	struct log_source *source = find_source(logs, id);
+	struct log_source *source = logs_source_find(logs, id);
 
 	if (source == NULL)
 		return;

@@ -118,6 +118,7 @@ struct log_tag {
  * functions that follow; NULL: there is none (output = off). */
 int logs_pipe(struct supervisor *supervisor, const struct log_tag *tag,
     struct log_source **source);
+struct log_source *logs_source_find(struct logs *logs, uint32_t id);
 void logs_process_started(struct supervisor *supervisor, struct log_source *source,
     pid_t pid);
 void logs_process_failed(struct supervisor *supervisor, struct log_source *source);

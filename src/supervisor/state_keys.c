@@ -11,6 +11,13 @@ worker_name(unsigned state)
 }
 
 static const char *
+template_name(unsigned state)
+{
+	return state < TEMPLATE_STATES ? template_state_name((enum template_state)state) :
+					 NULL;
+}
+
+static const char *
 pool_name(unsigned state)
 {
 	return state < POOL_STATES ? pool_state_name((enum pool_state)state) : NULL;
@@ -193,6 +200,17 @@ static const struct record_key pool_keys[] = {
 	KEY(UNSIGNED, "uid", account.uid),
 	KEY(UNSIGNED, "gid", account.gid),
 	KEY(TEXT, "user", account.name),
+	{ RECORD_KEY(RECORD_ENUM, "template_state", OF, template.state),
+	    .name_of = template_name },
+	KEY(INT, "template_pid", template.pid),
+	KEY(FD, "template_channel", template.channel.io.fd),
+	KEY(FD, "template_failure", template.failure.fd),
+	KEY(UNSIGNED, "template_timer_ns", template.timer.deadline_ns),
+	KEY(UNSIGNED, "template_serial", template.serial),
+	KEY(UNSIGNED, "template_failures", template.failures),
+	KEY(UNSIGNED, "template_spawned_ns", template.spawned_ns),
+	KEY(UNSIGNED, "template_ready_ns", template.ready_ns),
+	KEY(BOOL, "template_was_ready", template.was_ready),
 	KEY(FD, "board", board_fd),
 	KEY(UNSIGNED, "board_magic", board.layout.magic),
 	KEY(UNSIGNED, "board_protocol", board.layout.protocol),
@@ -277,6 +295,9 @@ static const struct record_key worker_keys[] = {
 	KEY(BOOL, "line_follows", line.follows),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
+	KEY(BOOL, "awaits_fork", awaits_fork),
+	KEY(BOOL, "is_forking", is_forking),
+	KEY(UNSIGNED, "log_source", log_id),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 	KEY(BOOL, "leaving", leaving),

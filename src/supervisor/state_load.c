@@ -311,7 +311,10 @@ make_pool(struct loader *loader, struct pool *saved, const struct state_pool *mo
 static char *
 load_pool(struct loader *loader)
 {
-	struct pool saved = { .queue = { -1, -1 }, .done = { -1, -1 }, .board_fd = -1 };
+	struct pool saved = { .queue = { -1, -1 },
+		.done = { -1, -1 },
+		.board_fd = -1,
+		.template = { .channel.io.fd = -1, .failure.fd = -1 } };
 	struct state_pool more = { 0 };
 	char *why = NULL;
 

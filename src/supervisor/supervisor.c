@@ -196,25 +196,27 @@ supervisor_stop_check(struct supervisor *supervisor)
 
 /* --- signals ----------------------------------------------------------- */
 
-static bool
-is_known(struct supervisor *supervisor, pid_t pid)
+bool
+supervisor_knows(struct supervisor *supervisor, pid_t pid)
 {
 	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
 	    pid == supervisor->logger.pid || pid == supervisor->upgrade.pid ||
 	    oneoff_is_known(supervisor, pid) ||
-	    service_find_worker(&supervisor->services, pid) != NULL;
+	    service_find_worker(&supervisor->services, pid) != NULL ||
+	    service_find_template(&supervisor->services, pid) != NULL;
 }
 
-/* One of ours hides those behind it: its pidfd leads back here. */
+/* One of ours hides those behind it: its pidfd leads back here.  So does the end
+ * of a fork, before which a stranger may be the worker. */
 void
 supervisor_reap_strangers(struct supervisor *supervisor)
 {
 	siginfo_t info;
 
-	for (;;) {
+	while (!service_is_forking(&supervisor->services)) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ||
-		    info.si_pid == 0 || is_known(supervisor, info.si_pid))
+		    info.si_pid == 0 || supervisor_knows(supervisor, info.si_pid))
 			return;
 		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
 	}

@@ -89,6 +89,8 @@ void supervisor_stop_check(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor);
 /* The router has answered all that was accepted. */
 void supervisor_drained(struct supervisor *supervisor);
+/* Whether a process is one of those that are looked after. */
+bool supervisor_knows(struct supervisor *supervisor, pid_t pid);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
 void supervisor_reap_strangers(struct supervisor *supervisor);
 

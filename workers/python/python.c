@@ -17,6 +17,7 @@
 #include "application.h"
 #include "asgi.h"
 #include "failure.h"
+#include "preload.h"
 #include "wsgi.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -120,6 +121,10 @@ application_serve(const struct options *options, int argc, char **argv)
 
 	if (status != EX_OK)
 		return status;
+	if ((status = preload(options->app)) != EX_OK) {
+		Py_CLEAR(application.callable);
+		return status;
+	}
 	status = application.asgi ?
 	    asgi_serve(application.callable, options->app, argc, argv) :
 	    wsgi_serve(application.callable, argc, argv);
