@@ -18,18 +18,21 @@
 static const struct {
 	const char *name, *command;
 	enum config_app app;
+	int64_t concurrency; /* of services that do not say; 0: as of all */
 	const char *options[OPTIONS_MAX + 1]; /* NULL at their end */
 } shipped[] = {
-	{ "c", "{app}", CONFIG_APP_PATH, { NULL } },
-	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, { NULL } },
-	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, { NULL } },
-	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH,
+	{ "c", "{app}", CONFIG_APP_PATH, 0, { NULL } },
+	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, 0, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, 0, { NULL } },
+	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, 0,
 	    { "argument texts", "document_root path", NULL } },
-	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH,
+	{ "node", "poold-node {options} {app}", CONFIG_APP_PATH, 64,
+	    { "interpreter text", "node_option texts", "argument texts", NULL } },
+	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, 0,
 	    { "root path", "index texts", "front_controller text", "extension texts",
 		"only_scripts bool", "follow_links bool", "interpreter text",
 		"php_ini path", "php_option texts", NULL } },
-	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE,
+	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, 0,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },
 };
@@ -335,6 +338,7 @@ config_languages_check(struct config *config, struct config_errors *errors)
 		free(language->command);
 		language->command = util_strdup(shipped[i].command);
 		language->app = shipped[i].app;
+		language->concurrency = shipped[i].concurrency;
 		for (const char *const *o = shipped[i].options; *o != NULL; o++)
 			config_strings_add(&language->options, *o, &nowhere);
 	}
@@ -556,6 +560,10 @@ config_service_language_check(const struct config *config, struct config_service
 	if (language == NULL && !incomplete)
 		language_unknown(config, service, errors);
 	app_check(service, language, errors);
-	if (language != NULL)
-		command_make(service, language, errors);
+	if (language == NULL)
+		return;
+	if (language->concurrency != 0 &&
+	    service_origin(service, "concurrency") == &service->origin)
+		service->concurrency = language->concurrency;
+	command_make(service, language, errors);
 }
