@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "logger/main.h"
 #include "router/main.h"
 #include "supervisor/config.h"
 #include "supervisor/main.h"
@@ -15,7 +16,7 @@
 
 struct options {
 	struct supervisor_options supervisor;
-	const char *role; /* -R: "router", "upgraded=FD", "dry-run=FD" */
+	const char *role; /* -R: "router", "logger", "upgraded=FD", "dry-run=FD" */
 	bool test;	  /* -t */
 	bool dump;	  /* -T */
 };
@@ -117,6 +118,8 @@ play(const char *role)
 
 	if (strcmp(role, "router") == 0)
 		return router_main();
+	if (strcmp(role, "logger") == 0)
+		return logger_main();
 	if (fd != NULL && strncmp(role, "upgraded=", strlen("upgraded=")) == 0)
 		return supervisor_upgraded(atoi(fd + 1));
 	if (fd != NULL && strncmp(role, "dry-run=", strlen("dry-run=")) == 0)

@@ -55,7 +55,7 @@ route = /shop weight=90
 command = @bin@/echo
 workers = 3
 description = The shop, as it is
-example = //example.org/elsewhere
+example = /shop
 
 [service shop-next]
 listen = main
@@ -206,7 +206,7 @@ sub picture {
 }
 my @busy = map {
 	my $client = $poold->client;
-	$client->request('GET', "$_?sleep_ms=25000");
+	$client->request('GET', "$_?sleep_ms=12000");
 	sleep 1.2;
 	$client;
 } '/shop/orders', '/api/search', '/shop/orders', '/shop/orders', '/api/search';
@@ -232,9 +232,6 @@ like($heads->{text}, qr/ms/, '... its time');
 ok((grep { $_ == $heads->{pid} } $poold->workers('search')), '... and the worker that gave it');
 is($browser->js('const link = document.querySelector("#service-mail .example a"); return link && link.href'),
     'http://127.0.0.1:' . $poold->port(2) . '/mail', 'one on another listener is a link');
-$browser->click('#service-shop summary');
-is($browser->js('return document.querySelectorAll("#service-shop .example :is(a, button)").length'), 0,
-    'what is no path of this machine is neither');
 $browser->click('#service-search summary');
 ok($browser->wait_js(10, 'return document.querySelectorAll("#service-search tbody tr").length === 5'),
     'behind a click there is a table of its workers');
@@ -242,11 +239,14 @@ ok($browser->wait_js(10, 'return document.querySelectorAll("#service-search tbod
 # --- text from elsewhere ------------------------------------------------------
 
 my @workers = $poold->workers('shop');
-$poold->write_config($ini =~ s/^(description = The shop, as it is)$/$1 $hostile/mr);
+$poold->write_config($ini =~ s/^(description = The shop, as it is)\nexample = .*$/$1 $hostile\nexample = \/\/example.org\/elsewhere\nexample = javascript:window.hurt=1/mr);
 ctl('reload');
 ok($browser->wait_js(10, 'return document.querySelector("#service-shop .about").textContent === arguments[0]',
     "The shop, as it is $hostile"), 'a description that is HTML is shown as it is');
 ok(!$browser->js('return window.hurt'), '... and does nothing');
+$browser->click('#service-shop summary');
+is($browser->js('return document.querySelectorAll("#service-shop .example :is(a, button)").length'), 0,
+    'an example that is no path of this machine cannot be tried');
 is_deeply([ $poold->workers('shop') ], \@workers, '... and needs no new workers');
 
 # --- keyboard -----------------------------------------------------------------

@@ -124,7 +124,7 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 	switch_on('long');
 	ok(wait_until(sub {
 		my @long = $poold->log_text($mark)
-		    =~ /^health\[(\d+)\]: \[\w{32}\] long answer by \1$/mg;
+		    =~ /^\S+ info one\[(\d+)\]: \[\w{32}\] long answer by \1$/mg;
 		keys %{ tally(@long) } == 2 && @long >= 6;
 	}, 10), 'checks are answered at length');
 	switch_off('long');

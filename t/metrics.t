@@ -87,9 +87,8 @@ my $client = $poold->client;
 $client->send("GET /crash?sleep_ms=5000 HTTP/1.1\r\nHost: a\r\n\r\n");
 eventually { value('poold_requests_in_flight{service="crash"}') == 1 } 5,
     'a request in work is in flight';
-$text = text();
-is(value('poold_workers{service="crash",state="busy"}', $text), 1, '... its worker busy');
-is(value('poold_connections{state="leased"}', $text), 1, '... its connection leased');
+eventually { value('poold_workers{service="crash",state="busy"}') == 1 } 5, '... its worker busy';
+is(value('poold_connections{state="leased"}'), 1, '... its connection leased');
 signal_to('KILL', ($poold->workers('crash'))[0]);
 is($client->response->status, 502, 'when the worker is killed');
 eventually { value('poold_worker_restarts_total{service="crash",reason="signal"}') == 1 } 5,

@@ -285,7 +285,9 @@ is($poold->post('/pool/die?once=died', 'x')->status, 502, '... in a POST: 502');
 for my $what ('workers', 'nodes') {
 	my $list = $what eq 'workers' ? sub { $poold->workers('pool') } : sub { nodes('pool') };
 	wait_until(sub { 2 == grep { $_ } nodes('pool') }, 10);
-	my $load = load($poold, target => '/pool/show', rate => 100);
+	# A process that dies between the end of a response and DONE leaves its
+	# connection to be closed: the client, which has its answer, makes a new one.
+	my $load = load($poold, target => '/pool/show', rate => 100, reconnect => 1);
 	my $killed = 0;
 	for my $round (1 .. 5) {
 		my @pids;

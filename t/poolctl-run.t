@@ -170,6 +170,8 @@ SKIP: {
 		ok(wait_until(sub { $screen->() =~ $pattern }, 10), $name) or diag($screen->());
 	};
 	system("env SHELL=/bin/sh $tmux new-session -d -s a -x 80 -y 24 env PS1='% ' /bin/sh");
+	# what is typed before would be in front of it
+	wait_until(sub { $screen->() =~ /^% /m }, 10);
 	system("$tmux send-keys -t a '$poolctl -s $socket run plain -- env PS1=inside: sh' Enter");
 	$shows->(qr/^inside:/m, 'a shell on a terminal has one of its own');
 	system("$tmux send-keys -t a 'stty size; tty; echo \$TERM' Enter");

@@ -40,7 +40,7 @@ sub refused {
 	is($poold->get('/new')->status, 404, '... and nothing new does');
 	eventually {
 		my %children = $poold->children;
-		keys %children == 1 + @workers;
+		keys %children == 2 + @workers; # router and logger
 	} 5, '... and no process of the attempt remains';
 	is(join(' ', $poold->workers), "@workers", '... and the workers stay');
 }

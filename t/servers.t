@@ -85,8 +85,8 @@ sub get { my ($server) = @_; return eval { client($server)->get('/') } }
 sub leaders {
 	my ($server) = @_;
 	my %children = $server->{poold}->children;
-	my $router = $server->{poold}->router;
-	return sort { $a <=> $b } grep { $_ != $router } keys %children;
+	return sort { $a <=> $b } grep { $children{$_} !~ /^poold: (?:router|logger)\b/ }
+	    keys %children;
 }
 
 sub group_of { my $stat = stat_of($_[0]); return $stat ? $stat->{pgrp} : 0 }

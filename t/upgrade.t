@@ -283,7 +283,7 @@ is(at_rest(), "@before", 'supervisor and router have as many descriptors as befo
 			install_script("#!/bin/sh\nprintf '\\001%70000s' x\nexit 1\n") },
 			qr/exited with status 1 in a dry run/ ],
 		[ 'that cannot read the state', sub { install(built('t/far')) },
-			qr/the state of poold 0\.1\.0 has format 1, this poold reads format 99/ ],
+			qr/the state of poold 0\.1\.0 has format 2, this poold reads format 99/ ],
 		[ 'that says nothing', sub { install_script("#!/bin/sh\nexec sleep 60\n") },
 			qr/gave no answer in a dry run within 10 s/ ],
 		[ 'that is not there', sub { unlink $poold->{poold} or die "unlink: $!" },

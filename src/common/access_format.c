@@ -43,6 +43,7 @@ static const struct name {
 	{ "time_local", ACCESS_TIME_LOCAL, TIME_MIN, NULL },
 	{ "time_iso8601", ACCESS_TIME_ISO8601, TIME_MIN, NULL },
 	{ "time_ms", ACCESS_TIME_MS, NUMBER_MIN, NULL },
+	{ "start_ns", ACCESS_START_NS, NUMBER_MIN, NULL },
 	{ "request", ACCESS_REQUEST, TEXT_MIN, NULL },
 	{ "method", ACCESS_METHOD, TEXT_MIN, NULL },
 	{ "target", ACCESS_TARGET, TEXT_MIN, NULL },

@@ -17,6 +17,13 @@
 #define ACCESS_OPS_MAX	 256
 #define ACCESS_WORD_SIZE 65
 
+/* How the router tells of a request that is recorded: see logger/otlp.h. */
+#define ACCESS_SPAN_FORMAT                                                               \
+	"json start_ns request_id span_id parent_id method path query protocol host "    \
+	"status route service remote_addr remote_port local_addr local_port user_agent " \
+	"bytes worker_pid worker_slot retries router_time queue_time service_time "      \
+	"phases by reason listener"
+
 enum access_name {
 	ACCESS_LITERAL, /* not a name: text that stands there as it is */
 	ACCESS_REMOTE_ADDR,
@@ -27,6 +34,7 @@ enum access_name {
 	ACCESS_TIME_LOCAL,
 	ACCESS_TIME_ISO8601,
 	ACCESS_TIME_MS,
+	ACCESS_START_NS,
 	ACCESS_REQUEST,
 	ACCESS_METHOD,
 	ACCESS_TARGET,

@@ -76,7 +76,7 @@ receive_one(struct channel *channel)
 		return false;
 	}
 	if (received.truncated) {
-		log_error("a message between supervisor and router was cut");
+		log_error("a message between two roles was cut");
 		for (int i = 0; i < received.fd_count; i++)
 			close(received.fds[i]);
 		return true;
@@ -145,6 +145,16 @@ channel_resume(struct channel *channel)
 	channel->paused = false;
 	loop_io_add(channel->loop, &channel->io,
 	    EPOLLIN | (TAILQ_EMPTY(&channel->out) ? 0u : EPOLLOUT));
+}
+
+bool
+channel_flush(struct channel *channel)
+{
+	if (channel->loop == NULL || channel->io.fd == -1)
+		return false;
+	if (!TAILQ_EMPTY(&channel->out))
+		send_waiting(channel);
+	return !TAILQ_EMPTY(&channel->out);
 }
 
 static void

@@ -41,6 +41,10 @@ void channel_close(struct channel *channel);
 void channel_pause(struct channel *channel);
 void channel_resume(struct channel *channel);
 
+/* Sends what waits, as far as the socket takes it.  Returns whether something
+ * still waits. */
+bool channel_flush(struct channel *channel);
+
 /* Sends a message, now or as soon as possible.  The descriptors stay the
  * caller's: those of a message that waits are duplicated.  On a closed channel
  * this does nothing: whoever opens it anew tells everything anew. */

@@ -37,13 +37,15 @@ enum lease_fd {
 };
 
 enum lease_type {
-	LEASE_LEASE = 1, /* queue, router to worker, one descriptor */
-	LEASE_KICK = 2,	 /* queue, router to worker: wakes one; ignore it */
-	LEASE_DONE = 3,	 /* done, worker to router; control for a CHECK */
-	LEASE_READY = 4, /* control, worker to supervisor */
-	LEASE_GO = 5,	 /* control, supervisor to worker: take leases */
-	LEASE_STOP = 6,	 /* control: leave the queue, serve what was taken, exit 0 */
-	LEASE_CHECK = 7, /* control: a LEASE for this very worker (health check) */
+	LEASE_LEASE = 1,  /* queue, router to worker, one descriptor */
+	LEASE_KICK = 2,	  /* queue, router to worker: wakes one; ignore it */
+	LEASE_DONE = 3,	  /* done, worker to router; control for a CHECK */
+	LEASE_READY = 4,  /* control, worker to supervisor */
+	LEASE_GO = 5,	  /* control, supervisor to worker: take leases */
+	LEASE_STOP = 6,	  /* control: leave the queue, serve what was taken, exit 0 */
+	LEASE_CHECK = 7,  /* control: a LEASE for this very worker (health check) */
+	LEASE_FORK = 8,	  /* a template's channel, supervisor to template */
+	LEASE_FORKED = 9, /* template to supervisor */
 };
 
 /* Limits of the contract. */
@@ -165,6 +167,38 @@ struct lease_signal {
 	uint32_t pid; /* READY: the worker's own; else 0 */
 };
 
+/*
+ * Templates.  A process that is started with POOLD_TEMPLATE=1 is no worker: it
+ * says READY (struct lease_signal) on LEASE_FD_CONTROL when it has loaded what
+ * its workers share, then forks one for each FORK.  LEASE_FD_FIRST and the
+ * numbers behind it are open on /dev/null, so that nothing else gets them.
+ */
+#define LEASE_TEMPLATE 1 /* POOLD_TEMPLATE in its environment */
+#define LEASE_FD_FIRST LEASE_FD_QUEUE
+#define LEASE_FD_COUNT 6    /* those of enum lease_fd and POOLD_CONTROL_FD */
+#define LEASE_FORK_MAX 4096 /* bytes of a FORK */
+
+/*
+ * FORK.  Behind the first header_len bytes follow env_len bytes of environment:
+ * "NAME=VALUE", each with a NUL.  Its first descriptor becomes the worker's
+ * standard output and error, the others LEASE_FD_FIRST and so on.
+ */
+struct lease_fork {
+	uint16_t type;	     /* LEASE_FORK */
+	uint16_t header_len; /* of this struct; later versions append to it */
+	uint32_t serial;
+	uint32_t death_signal; /* that it gets should the supervisor die */
+	uint32_t env_len;
+};
+
+struct lease_forked {
+	uint16_t type;	 /* LEASE_FORKED */
+	uint16_t error;	 /* errno; 0: it was forked */
+	uint32_t serial; /* as in FORK */
+	uint32_t pid;	 /* of the worker */
+	uint32_t reserved;
+};
+
 /* clang-format off */
 /* serial = epoch of the router (16 bits) : counter (48 bits) */
 #define LEASE_SERIAL(epoch, counter)                                           \
@@ -274,6 +308,8 @@ static_assert(sizeof(struct lease_addr) == 20, "lease_addr is wire format");
 static_assert(sizeof(struct lease_msg) == 160, "lease_msg is wire format");
 static_assert(sizeof(struct lease_done) == 48, "lease_done is wire format");
 static_assert(sizeof(struct lease_signal) == 8, "lease_signal is wire format");
+static_assert(sizeof(struct lease_fork) == 16, "lease_fork is wire format");
+static_assert(sizeof(struct lease_forked) == 16, "lease_forked is wire format");
 static_assert(sizeof(struct lease_worker) == 128, "lease_worker is shared");
 static_assert(sizeof(struct lease_slot) == 128, "lease_slot is shared");
 static_assert(offsetof(struct lease_slot, request_id) == LEASE_SLOT_MIN,

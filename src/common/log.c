@@ -14,14 +14,15 @@
 static struct {
 	const char *role;
 	struct sink sink;
-	bool debug;
-} the_log = { .role = "poold", .sink = { .fd = STDERR_FILENO } };
+	enum log_level level;
+	bool copy_errors;
+} the_log = { .role = "poold", .sink = { .fd = STDERR_FILENO }, .level = LOG_LEVEL_INFO };
 
 void
 log_open(const char *role, int fd)
 {
 	the_log.role = role;
-	the_log.debug = getenv("POOLD_DEBUG") != NULL;
+	log_set_level(LOG_LEVEL_INFO);
 	sink_open(&the_log.sink, fd);
 }
 
@@ -37,16 +38,28 @@ log_close(void)
 	sink_close(&the_log.sink);
 }
 
-int
-log_fd(void)
+void
+log_set_level(enum log_level level)
 {
-	return the_log.sink.fd;
+	the_log.level = getenv("POOLD_DEBUG") != NULL ? LOG_LEVEL_DEBUG : level;
+}
+
+void
+log_copy_errors(bool on)
+{
+	the_log.copy_errors = on;
 }
 
 uint64_t
 log_dropped(void)
 {
 	return the_log.sink.dropped;
+}
+
+int
+log_fd(void)
+{
+	return the_log.sink.fd;
 }
 
 bool
@@ -80,14 +93,26 @@ format_prefix(char *buf, size_t size, const char *level)
 	return len;
 }
 
-static void log_line(const char *level, const char *fmt, va_list ap)
+/* Once, and without waiting: whoever starts us looks there. */
+static void
+copy(const char *line, size_t len)
+{
+	struct sink sink = { .fd = STDERR_FILENO };
+
+	sink_add(&sink, line, len);
+	sink_flush(&sink);
+	free(sink.buf);
+}
+
+static void log_line(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
 static void
-log_line(const char *level, const char *fmt, va_list ap)
+log_line(enum log_level level, const char *fmt, va_list ap)
 {
+	static const char *const names[] = { "error", "warn", "info", "debug" };
 	char line[LINE_MAX_BYTES];
-	size_t len = format_prefix(line, sizeof(line), level);
+	size_t len = format_prefix(line, sizeof(line), names[level]);
 	int n;
 
 	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
@@ -98,21 +123,23 @@ log_line(const char *level, const char *fmt, va_list ap)
 	line[len++] = '\n';
 	sink_add(&the_log.sink, line, len);
 	sink_flush(&the_log.sink);
+	if (the_log.copy_errors && level == LOG_LEVEL_ERROR)
+		copy(line, len);
 }
 
-#define LOG_FUNCTION(name, level, condition) \
-	void name(const char *fmt, ...)      \
-	{                                    \
-		va_list ap;                  \
-                                             \
-		if (!(condition))            \
-			return;              \
-		va_start(ap, fmt);           \
-		log_line(level, fmt, ap);    \
-		va_end(ap);                  \
+#define LOG_FUNCTION(name, of_level)            \
+	void name(const char *fmt, ...)         \
+	{                                       \
+		va_list ap;                     \
+                                                \
+		if ((of_level) > the_log.level) \
+			return;                 \
+		va_start(ap, fmt);              \
+		log_line(of_level, fmt, ap);    \
+		va_end(ap);                     \
 	}
 
-LOG_FUNCTION(log_error, "error", true)
-LOG_FUNCTION(log_warn, "warn", true)
-LOG_FUNCTION(log_info, "info", true)
-LOG_FUNCTION(log_debug, "debug", the_log.debug)
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define MSG_FDS_MAX 4 /* descriptors in one message */
+#define MSG_FDS_MAX 8 /* descriptors in one message */
 
 /* A connected pair, close-on-exec, blocking.  Returns 0, or -1 with errno. */
 int msg_pair(int sv[2]);

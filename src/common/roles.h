@@ -34,7 +34,7 @@ enum role_type {
 	ROLE_SHARE,	      /* role_id: it takes what its successor has no room for */
 	ROLE_UNSHARE,	      /* role_id: not any more */
 	ROLE_FORGET,	      /* role_id: its last worker was reaped */
-	ROLE_LOGS,	      /* role_id 0; fd: the log goes there from now on */
+	ROLE_LOGS,	      /* role_id: enum log_level, from now on */
 	ROLE_LIMITS,	      /* role_limits */
 	ROLE_TROUBLE,	      /* role_trouble: workers die or fail to start, again */
 	ROLE_DRAIN,	      /* role_id 0: stop accepting, finish, say DRAINED */
@@ -76,8 +76,9 @@ struct role_id {
 
 struct role_start {
 	uint32_t type;
-	uint32_t epoch;	 /* of this router, for its serials */
-	uint32_t taking; /* nothing is to be done before TAKE has ended */
+	uint32_t epoch;	    /* of this router, for its serials */
+	uint32_t log_level; /* enum log_level */
+	uint32_t taking;    /* nothing is to be done before TAKE has ended */
 };
 
 struct role_limits {
@@ -90,6 +91,7 @@ struct role_limits {
 struct role_trace {
 	uint32_t type;
 	uint32_t sample; /* of the traces that begin here, millionths */
+	uint32_t export; /* id of the destination of spans; 0: none */
 };
 
 #define ROLE_NETWORKS_MAX 32

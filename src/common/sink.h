@@ -3,6 +3,9 @@
  * A sink takes lines for a descriptor that may be slow (a pipe, a terminal)
  * and never blocks: what the descriptor does not take at once waits in a
  * bounded buffer; when that is full, whole lines are dropped and counted.
+ *
+ * A descriptor that is non-blocking is taken to be ours alone, as the pipes to
+ * the logger are, and is written to with one call.
  */
 #ifndef COMMON_SINK_H
 #define COMMON_SINK_H
@@ -17,6 +20,7 @@ struct sink {
 	int fd;	   /* -1: lines go nowhere */
 	char *buf; /* SINK_BUFFER bytes, allocated with the first line */
 	size_t len;
+	bool own;	  /* the descriptor is non-blocking */
 	uint64_t dropped; /* lines */
 };
 

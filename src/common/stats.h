@@ -24,8 +24,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STATS_MAGIC	0x73746174u /* "stat" */
-#define STATS_VERSION	1
+#define STATS_MAGIC 0x73746174u /* "stat" */
+#ifdef RECORD_TEST_NEXT		/* another version, as the tests build it */
+#define STATS_VERSION 2
+#else
+#define STATS_VERSION 1
+#endif
 #define STATS_SERVICES	1024 /* places; a service without one is not counted */
 #define STATS_LISTENERS 256
 #define STATS_NO_PLACE	UINT32_MAX

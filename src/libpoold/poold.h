@@ -60,6 +60,29 @@ typedef void (*poold_handler)(struct poold_request *req, void *arg);
  */
 int poold_serve(int argc, char **argv, poold_handler handler, void *arg);
 
+/*
+ * For a program that takes its time before it can serve, or a lot of memory that
+ * all workers could share: comes after whatever they have in common and before
+ * poold_serve or poold_worker_open, which come only when it returns true.
+ *
+ * With the service's preload = yes this process is then a template.  It never
+ * serves: the function returns true in each worker, which is forked from it, and
+ * false when its time is over.  *status is then what to exit with.  Without, it
+ * returns true at once.
+ *
+ * A process with more than one thread cannot be a template (EX_CONFIG).  hooks are
+ * called around each fork; NULL, or of them any, for none: before and parent in
+ * the template, child in the worker, whose descriptors and environment are those
+ * of a worker by then.  What pthread_atfork(3) has registered is not called.
+ */
+struct poold_fork {
+	void (*before)(void *arg);
+	void (*parent)(void *arg);
+	void (*child)(void *arg);
+	void *arg;
+};
+bool poold_preload(const struct poold_fork *hooks, int *status);
+
 /* Makes poold_serve return after the current request.  Async-signal-safe. */
 void poold_stop(void);
 

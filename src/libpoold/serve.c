@@ -136,6 +136,12 @@ serve_begin(struct serve *serve)
 {
 	serve->name = program_name(serve->argc, serve->argv);
 	log_name_set(serve->name);
+	serve->wake_fd = -1;
+	if (getenv("POOLD_TEMPLATE") != NULL) {
+		poold_log(NULL, "this program is no template: set preload = no");
+		poold_status("it is no template: set preload = no");
+		return EX_CONFIG;
+	}
 	serve->wake_fd = eventfd(stop.asked != 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (serve->wake_fd == -1) {
 		poold_log(NULL, "cannot start: %s", strerror(errno));

@@ -32,6 +32,7 @@ static const char help_text[] =
     "  check                  for monitoring: 0 ok, 1 warning, 2 critical\n"
     "  config                 the configuration, and where it stands\n"
     "  events [-f]            what happened, and with -f what happens\n"
+    "  logs [-f] [service]    the last lines of the log, and with -f those that come\n"
     "  metrics                what there is to count, as Prometheus reads it\n"
     "  reload                 read the configuration again; waits\n"
     "  run service command    as the service would: its user, folder, limits\n"
@@ -246,6 +247,38 @@ run_events(struct client *client, const struct options *options,
 	return status;
 }
 
+static int
+run_logs(struct client *client, const struct options *options,
+    const struct command *command, char **args)
+{
+	json_t *request = json_pack("{s:s, s:b}", "command", command->name, "follow",
+	    options->follow);
+	bool ended = false;
+	json_t *json;
+	int status;
+
+	if (args[0] != NULL)
+		json_object_set_new(request, "service", json_string(args[0]));
+	json = command_ask(client, request);
+	status = command_failure(json);
+	json_decref(json);
+	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
+		ended = json_object_get(json, "end") != NULL;
+		if (!ended && options->json)
+			puts(client->line);
+		else if (!ended)
+			show_log(json);
+		json_decref(json);
+		if (fflush(stdout) == EOF)
+			return EX_IOERR;
+	}
+	if (status == 0 && !ended) {
+		warnx("the logger has ended, or we did not read for too long");
+		return EX_UNAVAILABLE;
+	}
+	return status;
+}
+
 /* The end of the connection is that of poold. */
 static int
 run_stop(struct client *client, const struct options *options,
@@ -281,6 +314,7 @@ static const struct command commands[] = {
 	{ "check", 0, 0, run_check, show_check },
 	{ "config", 0, 0, run_simple, show_config },
 	{ "events", 0, 0, run_events, NULL },
+	{ "logs", 0, 1, run_logs, NULL },
 	{ "metrics", 0, 0, run_simple, show_metrics },
 	{ "reload", 0, 0, run_reload, NULL },
 	{ "restart", 1, 1, run_reload, NULL },
@@ -416,7 +450,8 @@ main(int argc, char **argv)
 		status = usage();
 	} else if (command != NULL &&
 	    (count - 1 < command->min || count - 1 > command->max ||
-		(options.follow && command->run != run_events) ||
+		(options.follow && command->run != run_events &&
+		    command->run != run_logs) ||
 		(options.delay > 0 && command->run != run_top) ||
 		(options.json && command->run == run_top)))
 		status = usage();

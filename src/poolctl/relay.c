@@ -38,15 +38,21 @@ open_terminal(struct relay *relay)
 	    unlockpt(relay->master) == -1)
 		return false;
 	slave = open(ptsname(relay->master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave == -1 || tcgetattr(STDIN_FILENO, &relay->before) == -1 ||
-	    tcsetattr(slave, TCSANOW, &relay->before) == -1)
+	if (slave == -1)
 		return false;
+	if (tcgetattr(STDIN_FILENO, &relay->before) == -1 ||
+	    tcsetattr(slave, TCSANOW, &relay->before) == -1) {
+		close(slave);
+		return false;
+	}
 	relay->terminal = true;
 	relay_resize(relay);
 	raw = relay->before;
 	cfmakeraw(&raw);
-	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == -1)
+	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == -1) {
+		close(slave);
 		return false;
+	}
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		relay->fds[fd] = isatty(fd) ? slave : fd;
 	add(relay, STDIN_FILENO, relay->master, false);

@@ -448,3 +448,36 @@ show_event(const json_t *event)
 		show_member(json_object_iter_key(at), json_object_iter_value(at));
 	printf("\n");
 }
+
+/* Controls, also those of more than a byte (C1), drive terminals. */
+static void
+show_harmless(const char *s)
+{
+	for (const unsigned char *p = (const unsigned char *)s; *p != '\0'; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if ((*p < ' ' && *p != '\t') || *p == 0x7f || c1)
+			printf("\\x%02x", c1 ? *++p : *p);
+		else
+			putchar(*p);
+	}
+}
+
+/* As in the log itself: time level name[pid]: [request] line */
+void
+show_log(const json_t *line)
+{
+	const char *name = json_string_value(get(line, "service"));
+	const char *id = json_string_value(get(line, "request_id"));
+
+	if (json_is_integer(get(line, "missed"))) {
+		printf("(%lld lines missed)\n", number(line, "missed"));
+		return;
+	}
+	printf("%s %s %s[%lld]: ", text(line, "time"), text(line, "level"),
+	    name != NULL ? name : text(line, "role"), number(line, "pid"));
+	if (id != NULL)
+		printf("[%s] ", id);
+	show_harmless(text(line, "line"));
+	printf("\n");
+}

@@ -12,5 +12,7 @@ void show_check(const json_t *reply);
 void show_metrics(const json_t *reply);
 void show_slow(const json_t *reply);
 void show_event(const json_t *event);
+/* A line of the log. */
+void show_log(const json_t *line);
 
 #endif

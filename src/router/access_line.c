@@ -276,6 +276,22 @@ put_time(struct out *out, enum access_name name, struct access_clock *clock)
 		*out->at++ = '"';
 }
 
+/* When the head was whole: from CLOCK_MONOTONIC to the time of day. */
+static void
+put_start(struct out *out, const struct access_entry *entry)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	if (entry->msg->accepted_ns == 0) {
+		put_nothing(out);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
+	put_number(out, now_ns - (util_now_ns() - entry->msg->accepted_ns));
+}
+
 /* --- parts of the request ---------------------------------------------- */
 
 static void
@@ -283,12 +299,14 @@ put_addr(struct out *out, const struct lease_addr *addr)
 {
 	char text[UTIL_ADDR_SIZE];
 
-	if (addr->family == LEASE_FAMILY_INET && !out->json) {
+	if (addr->family == LEASE_FAMILY_INET) {
 		for (int i = 0; i < 4; i++) {
-			if (i > 0)
-				*out->at++ = '.';
+			*out->at = i > 0 ? '.' : '"';
+			out->at += i > 0 || out->json;
 			put_number(out, addr->addr[i]);
 		}
+		*out->at = '"';
+		out->at += out->json;
 		return;
 	}
 	if (addr->family == LEASE_FAMILY_NONE)
@@ -500,11 +518,15 @@ put_value(struct out *out, const struct access_entry *entry, const struct access
 	case ACCESS_TIME_MS:
 		put_time(out, op->name, clock);
 		break;
+	case ACCESS_START_NS:
+		put_start(out, entry);
+		break;
 	case ACCESS_STATUS:
 		put_number(out, entry->status);
 		break;
 	case ACCESS_BYTES:
-		put_number(out, entry->bytes);
+		/* a worker has said it, and many who read JSON know no more */
+		put_number(out, entry->bytes < INT64_MAX ? entry->bytes : INT64_MAX);
 		break;
 	case ACCESS_SERVICE:
 		put_string(out, entry->service);

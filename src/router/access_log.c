@@ -98,6 +98,9 @@ access_log_close(struct access_log *log)
 
 	free_rules(&log->rules);
 	free_rules(&log->staged);
+	access_format_free(log->span_format);
+	log->span_format = NULL;
+	log->spans = NULL;
 	while ((dest = TAILQ_FIRST(&log->dests)) != NULL)
 		remove_dest(log, dest);
 }
@@ -143,6 +146,15 @@ access_log_add_rule(struct access_log *log, const struct role_access_rule *role,
 }
 
 void
+access_log_export(struct access_log *log, uint32_t dest)
+{
+	log->spans = find_dest(log, dest);
+	if (log->spans != NULL && log->span_format == NULL)
+		log->span_format = compile(ACCESS_SPAN_FORMAT,
+		    strlen(ACCESS_SPAN_FORMAT));
+}
+
+void
 access_log_assign_listener(const struct access_log *log, struct listener *listener)
 {
 	listener->access = NULL;
@@ -181,6 +193,8 @@ access_log_commit(struct router *router)
 	for (size_t i = 0; i < log->rules.count; i++)
 		if (log->rules.list[i].dest != NULL)
 			log->rules.list[i].dest->wanted = true;
+	if (log->spans != NULL)
+		log->spans->wanted = true;
 	TAILQ_FOREACH_SAFE (dest, &log->dests, entry, next)
 		if (!dest->wanted)
 			remove_dest(log, dest);
@@ -206,25 +220,36 @@ find_log(const struct listener *listener, const struct service *service,
 }
 
 static void
+add_line(struct access_log *log, struct access_dest *dest,
+    const struct access_format *format, const struct access_entry *entry)
+{
+	char line[ACCESS_LINE_MAX];
+
+	sink_add(&dest->sink, line, access_line_write(line, format, entry, &log->clock));
+}
+
+static void
 write_line(const struct connection *connection, const struct service *service,
     struct access_entry *entry)
 {
 	const struct listener *listener = connection->listener;
+	struct access_log *log = &connection->router->access_log;
 	const struct access_format *format;
 	struct access_dest *dest;
-	char line[ACCESS_LINE_MAX];
-	size_t len;
+	bool logged = find_log(listener, service, &dest, &format);
+	bool recorded = log->spans != NULL && (entry->msg->flags & LEASE_SAMPLED) != 0;
 
-	if (!find_log(listener, service, &dest, &format))
+	if (!logged && !recorded)
 		return;
 	entry->client = &connection->client;
 	entry->local = &connection->local;
 	entry->listener = listener->name;
 	entry->number = connection->requests;
 	entry->service = service != NULL ? service->name : NULL;
-	len = access_line_write(line, format, entry,
-	    &connection->router->access_log.clock);
-	sink_add(&dest->sink, line, len);
+	if (logged)
+		add_line(log, dest, format, entry);
+	if (recorded)
+		add_line(log, log->spans, log->span_format, entry);
 }
 
 static uint64_t

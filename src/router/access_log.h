@@ -52,7 +52,9 @@ struct access_log {
 	struct access_rules rules;
 	struct access_rules staged; /* until the next COMMIT */
 	struct access_clock clock;
-	uint64_t dropped; /* lines for destinations that are no more */
+	struct access_dest *spans; /* where lines about recorded requests go, or NULL */
+	struct access_format *span_format; /* if spans ever was set */
+	uint64_t dropped;		   /* lines for destinations that are no more */
 };
 
 void access_log_init(struct access_log *log);
@@ -69,6 +71,8 @@ void access_log_add_dest(struct access_log *log, uint32_t id, int fd);
 /* A rule to come: the message, len bytes. */
 void access_log_add_rule(struct access_log *log, const struct role_access_rule *role,
     size_t len);
+/* Requests that are recorded are told to this destination; 0: to none. */
+void access_log_export(struct access_log *log, uint32_t dest);
 /* The rules that came since the last time are valid; destinations that none of
  * them names are closed. */
 void access_log_commit(struct router *router);

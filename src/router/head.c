@@ -43,6 +43,7 @@ refuse_head(struct connection *connection, unsigned status, const char *detail)
 	meter_unrouted(router, status);
 	util_random(msg.request_id, sizeof(msg.request_id));
 	util_random(msg.span_id, sizeof(msg.span_id));
+	msg.accepted_ns = router->loop.now_ns;
 	connection->requests++;
 	connection_answer(connection,
 	    (struct reply){ .status = status, .detail = detail }, 0, NULL, &entry);
@@ -73,7 +74,8 @@ answer_request(struct connection *connection, const struct refused *refused)
 		.fields = head->fields,
 		.path = refused->path };
 
-	lease_head_fill(&msg, head, router->buf, refused->path_len);
+	(void)lease_head_fill(&msg, head, router->buf, refused->path_len);
+	msg.accepted_ns = router->loop.now_ns;
 	if (refused->route != NULL) {
 		service = refused->route->generation->service;
 		msg.prefix_len = prefix_len(refused->route);

@@ -58,7 +58,6 @@ reply_format(char *buf, const struct reply *reply)
 	len = snprintf(buf, REPLY_MAX,
 	    "HTTP/1.1 %u %s\r\nDate: %s\r\n%s%s%sX-Request-Id: %s\r\n\r\n%s", status,
 	    http_reason(status), date, length, retry,
-	    connection_field(reply->keep, reply->http10), id,
-	    reply->is_head ? "" : body);
+	    connection_field(reply->keep, reply->http10), id, reply->is_head ? "" : body);
 	return len < REPLY_MAX ? (size_t)len : REPLY_MAX - 1;
 }

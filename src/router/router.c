@@ -148,6 +148,7 @@ start(struct router *router, const struct role_start *role)
 {
 	router->epoch = (uint16_t)role->epoch;
 	router->taking = role->taking != 0;
+	log_set_level((enum log_level)role->log_level);
 }
 
 static void
@@ -156,6 +157,13 @@ limit(struct router *router, const struct role_limits *role)
 	router->max_connections = role->connections;
 	router->max_per_address = role->connections_per_address;
 	listeners_resume(router);
+}
+
+static void
+set_trace(struct router *router, const struct role_trace *role)
+{
+	router->trace_sample = role->sample;
+	access_log_export(&router->access_log, role->export);
 }
 
 static void
@@ -289,7 +297,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		limit(router, buf);
 		break;
 	case ROLE_TRACE:
-		router->trace_sample = ((const struct role_trace *)buf)->sample;
+		set_trace(router, buf);
 		break;
 	case ROLE_GENERATION:
 		if (fd_count == 3)
@@ -313,8 +321,7 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		drain_service(router, buf, len);
 		break;
 	case ROLE_LOGS:
-		if (fd_count == 1)
-			log_replace(fds[0]);
+		log_set_level((enum log_level)role->id);
 		break;
 	case ROLE_ACCESS_DEST:
 		if (fd_count == 1)

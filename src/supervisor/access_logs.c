@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/access_logs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include "common/util.h"
 #include "supervisor/logs.h"
 #include "supervisor/supervisor.h"
+
+#define SPANS_TEXT_SIZE 1152 /* an endpoint's path and more */
 
 /* --- targets ----------------------------------------------------------- */
 
@@ -46,16 +49,16 @@ access_targets_close(struct access_targets *targets)
 
 /* Opens text, if that was not done yet and is needed ("" is what others say). */
 static char *
-add(struct access_targets *fresh, const struct access_targets *old, const char *text)
+add(struct supervisor *supervisor, struct access_targets *fresh, const char *text)
 {
-	const struct access_target *before = find(old, text);
+	const struct access_target *before = find(&supervisor->logs.access, text);
 	struct access_target *target;
 	char *why;
 	int fd;
 
 	if (*text == '\0' || strcmp(text, "off") == 0 || find(fresh, text) != NULL)
 		return NULL;
-	why = logs_open_destination(text, &fd);
+	why = logs_open_destination(supervisor, text, &fd);
 	if (why != NULL)
 		return why;
 	target = util_alloc(sizeof(*target));
@@ -66,23 +69,33 @@ add(struct access_targets *fresh, const struct access_targets *old, const char *
 	return NULL;
 }
 
+/* What trace_export is as a destination; false: off. */
+static bool
+spans_text(const struct config *config, char text[SPANS_TEXT_SIZE])
+{
+	snprintf(text, SPANS_TEXT_SIZE, "%s%s", LOGS_SPANS, config->trace_export);
+	return strcmp(config->trace_export, "off") != 0;
+}
+
 char *
-access_targets_open(const struct access_targets *targets, const struct config *config,
+access_targets_open(struct supervisor *supervisor, const struct config *config,
     struct access_targets *fresh)
 {
 	const struct config_listen *listen;
 	const struct config_service *service;
-	char *why;
+	char *why, spans[SPANS_TEXT_SIZE];
 
 	access_targets_init(fresh);
-	fresh->last_id = targets->last_id;
-	why = add(fresh, targets, config->access_log);
+	fresh->last_id = supervisor->logs.access.last_id;
+	why = add(supervisor, fresh, config->access_log);
+	if (why == NULL && spans_text(config, spans))
+		why = add(supervisor, fresh, spans);
 	TAILQ_FOREACH (listen, &config->listens, entry)
 		if (why == NULL)
-			why = add(fresh, targets, listen->access_log);
+			why = add(supervisor, fresh, listen->access_log);
 	TAILQ_FOREACH (service, &config->services, entry)
 		if (why == NULL)
-			why = add(fresh, targets, service->access_log);
+			why = add(supervisor, fresh, service->access_log);
 	if (why != NULL)
 		access_targets_close(fresh);
 	return why;
@@ -99,7 +112,9 @@ access_targets_named(const struct access_targets *targets, const struct config *
 {
 	const struct config_listen *listen;
 	const struct config_service *service;
-	bool all = is_open(targets, config->access_log);
+	char spans[SPANS_TEXT_SIZE];
+	bool all = is_open(targets, config->access_log) &&
+	    (!spans_text(config, spans) || find(targets, spans) != NULL);
 
 	TAILQ_FOREACH (listen, &config->listens, entry)
 		all = all && is_open(targets, listen->access_log);
@@ -129,6 +144,16 @@ id_of(const struct link *link, const char *text)
 	const struct access_target *target = find(&link->supervisor->logs.access, text);
 
 	return target != NULL ? target->id : 0;
+}
+
+uint32_t
+access_targets_spans(const struct link *link)
+{
+	char spans[SPANS_TEXT_SIZE];
+
+	if (!spans_text(link->supervisor->plan->config, spans))
+		return 0;
+	return id_of(link, spans);
 }
 
 static void

@@ -12,6 +12,7 @@
 
 struct config;
 struct link;
+struct supervisor;
 
 /* Where some access log goes. */
 struct access_target {
@@ -30,11 +31,11 @@ struct access_targets {
 void access_targets_init(struct access_targets *targets);
 /*
  * Opens what config names, anew.  Returns NULL and *fresh, whose ids are those
- * that targets has for the same text; or why it cannot be done (the caller
+ * that the supervisor's targets have for the same text; or why it cannot be done (the caller
  * frees it).
  */
-char *access_targets_open(const struct access_targets *targets,
-    const struct config *config, struct access_targets *fresh);
+char *access_targets_open(struct supervisor *supervisor, const struct config *config,
+    struct access_targets *fresh);
 /* Whether all that config names is open. */
 bool access_targets_named(const struct access_targets *targets,
     const struct config *config);
@@ -45,5 +46,7 @@ void access_targets_close(struct access_targets *targets);
  * in force, before a COMMIT. */
 void access_targets_tell(struct link *link);
 void access_rules_tell(struct link *link);
+/* The id of the target that trace_export is; 0: none. */
+uint32_t access_targets_spans(const struct link *link);
 
 #endif

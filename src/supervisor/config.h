@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "common/logger.h"
+
 /* Where a section or a key stands, for messages. */
 struct config_origin {
 	const char *file; /* interned in the config; never NULL */
@@ -125,6 +127,7 @@ struct config_language {
 	enum config_app app;
 	int64_t concurrency;	       /* of services that do not say; 0: as of all */
 	struct config_strings options; /* "NAME TYPE": see config_option.c */
+	bool preload;		       /* of a service that does not say */
 	TAILQ_ENTRY(config_language) entry;
 };
 TAILQ_HEAD(config_languages, config_language);
@@ -144,6 +147,7 @@ struct config_service {
 	struct config_envs options;	 /* keys that its language has added */
 	char **argv; /* split, NULL at its end; argv[0] is an absolute path */
 	struct config_origin command_origin;
+	bool preload;	 /* its workers are forked from a template */
 	int64_t workers; /* scaling = static */
 	enum config_scaling scaling;
 	int64_t workers_min;
@@ -161,9 +165,10 @@ struct config_service {
 	int64_t concurrency;
 	enum config_balance balance;
 	enum config_mode mode;
-	char *user;  /* "" : that of [poold], or who poold runs as */
-	char *group; /* "" : the user's own groups */
-	char *chdir; /* absolute; default: the folder of the file in which the
+	char *user;   /* "" : that of [poold], or who poold runs as */
+	char *group;  /* "" : the user's own groups */
+	char *output; /* "log", "off", or an absolute path */
+	char *chdir;  /* absolute; default: the folder of the file in which the
 			 * section stands, or / in a chroot */
 	struct config_limits limits;
 	struct config_envs env;
@@ -221,17 +226,20 @@ struct config {
 	struct config_origin origin; /* of [poold]; line 0: there is none */
 	struct config_origin at[CONFIG_KEYS_MAX];
 	/* [poold] */
-	char *user;		 /* "" : nobody when started as root, else who runs it */
-	char *group;		 /* "" : the user's own groups */
-	char *pid_file;		 /* "" : none */
-	char *log;		 /* "stderr", or an absolute path */
-	char *access_log;	 /* "stderr", "off", or an absolute path */
+	char *user;	/* "" : nobody when started as root, else who runs it */
+	char *group;	/* "" : the user's own groups */
+	char *pid_file; /* "" : none */
+	char *log;	/* "stderr", "syslog", "syslog:PATH", or absolute */
+	enum logger_format log_format;
+	enum logger_level log_level;
+	char *access_log;	 /* as log, or "off" */
 	char *access_log_format; /* see common/access_format.h */
 	char *slow_log;		 /* the same */
 	char *control;		 /* "" : in the run-time folder, "off", or absolute */
 	char *control_group;	 /* "" : none */
 	enum config_readers control_readers;
 	int64_t trace_sample; /* millionths */
+	char *trace_export;   /* "off", or see common/endpoint.h */
 	char *libexec;	      /* absolute */
 	int64_t max_connections;
 	int64_t max_connections_per_address; /* 0: no limit of its own */

@@ -331,6 +331,9 @@ inherit_check(struct config_service *service, struct config_errors *errors)
 			    service->name);
 		return;
 	}
+	if (service->preload)
+		config_error_add(errors, service_origin(service, "preload"),
+		    "[service %s] has preload, which needs mode = lease", service->name);
 	if (TAILQ_EMPTY(&service->inherit_as))
 		config_strings_add(&service->inherit_as, CONFIG_INHERIT_SYSTEMD,
 		    &service->origin);

@@ -184,7 +184,9 @@ config_key_text(const struct config_key *key, const void *object)
 	case CONFIG_PATH:
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
+	case CONFIG_OUTPUT:
 	case CONFIG_FORMAT:
+	case CONFIG_EXPORT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_COMMAND:

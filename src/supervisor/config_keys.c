@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/logger.h"
+
 #ifndef LIBEXECDIR
 #define LIBEXECDIR "/usr/local/libexec/poold"
 #endif
@@ -49,6 +51,18 @@ static const char *const app_words[] = {
 	[CONFIG_APP_MODULE] = "module",
 	NULL,
 };
+static const char *const log_format_words[] = {
+	[LOGGER_TEXT] = "text",
+	[LOGGER_JSON] = "json",
+	NULL,
+};
+static const char *const log_level_words[] = {
+	[LOGGER_ERROR] = "error",
+	[LOGGER_WARN] = "warn",
+	[LOGGER_INFO] = "info",
+	[LOGGER_DEBUG] = "debug",
+	NULL,
+};
 static const char *const mode_words[] = {
 	[CONFIG_MODE_LEASE] = "lease",
 	[CONFIG_MODE_INHERIT] = "inherit",
@@ -86,6 +100,12 @@ const struct config_key config_keys[] = {
 	  .help = "file that holds the supervisor's process id" },
 	{ .name = "log", POOLD(log), .type = CONFIG_LOG, .def = "stderr",
 	  .help = "where messages go" },
+	{ .name = "log_format", POOLD(log_format), .type = CONFIG_ENUM,
+	  .def = "text", .choices = log_format_words,
+	  .help = "how lines of the log look" },
+	{ .name = "log_level", POOLD(log_level), .type = CONFIG_ENUM,
+	  .def = "info", .choices = log_level_words,
+	  .help = "messages that matter less are left out" },
 	{ .name = "access_log", POOLD(access_log), .type = CONFIG_ACCESS_LOG,
 	  .def = "off", .help = "where one line for each request goes" },
 	{ .name = "access_log_format", POOLD(access_log_format),
@@ -95,6 +115,8 @@ const struct config_key config_keys[] = {
 	  .def = "off", .help = "where slow requests are described" },
 	{ .name = "trace_sample", POOLD(trace_sample), .type = CONFIG_RATIO,
 	  .def = "0", .help = "how many of the traces that begin here are recorded" },
+	{ .name = "trace_export", POOLD(trace_export), .type = CONFIG_EXPORT,
+	  .def = "off", .help = "who is told of requests that are recorded" },
 	{ .name = "control", POOLD(control), .type = CONFIG_CONTROL, .def = "",
 	  .flags = CONFIG_KEY_EMPTY, .help = "socket that poolctl talks to" },
 	{ .name = "control_group", POOLD(control_group), .type = CONFIG_TEXT,
@@ -151,9 +173,13 @@ const struct config_key config_keys[] = {
 	{ .name = "language", SERVICE(language), .type = CONFIG_TEXT, .def = "",
 	  .flags = CONFIG_KEY_EMPTY,
 	  .help = "whose command starts the workers, instead of one of their own" },
+	{ .name = "output", SERVICE(output), .type = CONFIG_OUTPUT, .def = "log",
+	  .help = "where what the workers print goes" },
 	{ .name = "app", SERVICE(app), .type = CONFIG_TEXT, .def = "",
 	  .flags = CONFIG_KEY_EMPTY,
 	  .help = "program, folder or module that the language's command is about" },
+	{ .name = "preload", SERVICE(preload), .type = CONFIG_BOOL, .def = "no",
+	  .help = "fork the workers from one that has everything loaded" },
 	{ .name = "workers", SERVICE(workers), .type = CONFIG_INT, .def = "2",
 	  .min = 1, .max = CONFIG_WORKERS_MAX, .help = "how many workers" },
 	{ .name = "scaling", SERVICE(scaling), .type = CONFIG_ENUM,
@@ -388,6 +414,8 @@ const struct config_key config_keys[] = {
 	{ .name = "option", LANGUAGE(options), .type = CONFIG_TEXTS,
 	  .flags = CONFIG_KEY_REPEAT,
 	  .help = "name and type of a key that its services may have" },
+	{ .name = "preload", LANGUAGE(preload), .type = CONFIG_BOOL, .def = "no",
+	  .help = "what a service says that does not say preload itself" },
 };
 /* clang-format on */
 

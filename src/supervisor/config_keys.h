@@ -20,8 +20,10 @@ enum config_type {
 	CONFIG_NAMES,	   /* struct config_strings: names, commas between */
 	CONFIG_PATH,	   /* char *: made absolute beside the file; "" stays */
 	CONFIG_PATHS,	   /* struct config_strings */
-	CONFIG_LOG,	   /* char *: "stderr" or a path */
-	CONFIG_ACCESS_LOG, /* char *: "stderr", "off" or a path */
+	CONFIG_LOG,	   /* char *: "stderr", "syslog", "syslog:PATH" or a path */
+	CONFIG_ACCESS_LOG, /* char *: the same, or "off" */
+	CONFIG_OUTPUT,	   /* char *: "log", "off" or a path */
+	CONFIG_EXPORT,	   /* char *: "off", or see common/endpoint.h */
 	CONFIG_FORMAT,	   /* char *: of access logs; $names stay as they are */
 	CONFIG_CONTROL,	   /* char *: "", "off" or a path */
 	CONFIG_ADDRESS,	   /* char *: see config_address_parse */

@@ -18,21 +18,22 @@
 static const struct {
 	const char *name, *command;
 	enum config_app app;
+	bool preload;
 	int64_t concurrency; /* of services that do not say; 0: as of all */
 	const char *options[OPTIONS_MAX + 1]; /* NULL at their end */
 } shipped[] = {
-	{ "c", "{app}", CONFIG_APP_PATH, 0, { NULL } },
-	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, 0, { NULL } },
-	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, 0, { NULL } },
-	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, 0,
+	{ "c", "{app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, false, 0,
 	    { "argument texts", "document_root path", NULL } },
-	{ "node", "poold-node {options} {app}", CONFIG_APP_PATH, 64,
+	{ "node", "poold-node {options} {app}", CONFIG_APP_PATH, false, 64,
 	    { "interpreter text", "node_option texts", "argument texts", NULL } },
-	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, 0,
+	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, false, 0,
 	    { "root path", "index texts", "front_controller text", "extension texts",
 		"only_scripts bool", "follow_links bool", "interpreter text",
 		"php_ini path", "php_option texts", NULL } },
-	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, 0,
+	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, true, 0,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },
 };
@@ -339,6 +340,7 @@ config_languages_check(struct config *config, struct config_errors *errors)
 		language->command = util_strdup(shipped[i].command);
 		language->app = shipped[i].app;
 		language->concurrency = shipped[i].concurrency;
+		language->preload = shipped[i].preload;
 		for (const char *const *o = shipped[i].options; *o != NULL; o++)
 			config_strings_add(&language->options, *o, &nowhere);
 	}
@@ -526,6 +528,15 @@ app_check(struct config_service *service, const struct config_language *language
 	free(path);
 }
 
+/* A service that says nothing does as its language does, where that is possible. */
+static void
+preload_choose(struct config_service *service, const struct config_language *language)
+{
+	if (service_origin(service, "preload") == &service->origin)
+		service->preload = language->preload &&
+		    service->mode == CONFIG_MODE_LEASE;
+}
+
 void
 config_service_language_check(const struct config *config, struct config_service *service,
     struct config_errors *errors, bool incomplete)
@@ -562,6 +573,7 @@ config_service_language_check(const struct config *config, struct config_service
 	app_check(service, language, errors);
 	if (language == NULL)
 		return;
+	preload_choose(service, language);
 	if (language->concurrency != 0 &&
 	    service_origin(service, "concurrency") == &service->origin)
 		service->concurrency = language->concurrency;

@@ -4,10 +4,12 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/access_format.h"
+#include "common/endpoint.h"
 #include "common/util.h"
 
 static void *
@@ -146,28 +148,97 @@ names_check(const char *text, char why[CONFIG_WHY_SIZE])
 	return true;
 }
 
+/* Which words a kind of log knows beside paths. */
+static const char *
+log_words(enum config_type type)
+{
+	switch (type) {
+	case CONFIG_OUTPUT:
+		return "log, off";
+	case CONFIG_ACCESS_LOG:
+		return "stderr, syslog, off";
+	default:
+		return "stderr, syslog";
+	}
+}
+
+static bool
+is_one_of(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (const char *p = words; (p = strstr(p, text)) != NULL; p += len)
+		if ((p == words || p[-1] == ' ') && (p[len] == ',' || p[len] == '\0'))
+			return len > 0;
+	return false;
+}
+
+/* "syslog:PATH", the socket of a daemon. */
+static bool
+syslog_set(char **slot, const char *text, const struct config_origin *origin,
+    char why[CONFIG_WHY_SIZE])
+{
+	struct sockaddr_un addr;
+	char *path = config_path_beside(origin->file, text + strlen("syslog:"));
+	bool fits = strlen(path) < sizeof(addr.sun_path);
+
+	if (fits)
+		string_store(slot, util_asprintf("syslog:%s", path));
+	else
+		snprintf(why, CONFIG_WHY_SIZE, "the path of the socket is too long");
+	free(path);
+	return fits;
+}
+
 static bool
 log_set(const struct config_key *key, char **slot, const char *text,
     const struct config_origin *origin, char why[CONFIG_WHY_SIZE])
 {
-	bool access_log = key->type == CONFIG_ACCESS_LOG;
+	const char *words = log_words(key->type);
 	/* what people may hope for, and would get as a file of that name */
-	static const char *const no_files[] = { "off", "no", "none", "stdout", "syslog",
-		"on", "yes" };
+	static const char *const no_files[] = { "off", "no", "none", "stdout", "stderr",
+		"syslog", "log", "on", "yes" };
 
-	if (*text == '\0' || strcmp(text, "stderr") == 0 ||
-	    (access_log && strcmp(text, "off") == 0)) {
+	if (*text == '\0' || is_one_of(words, text)) {
 		string_store(slot, util_strdup(text));
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(no_files) / sizeof(no_files[0]); i++) {
 		if (strcmp(text, no_files[i]) == 0) {
-			snprintf(why, CONFIG_WHY_SIZE, "'%s' is not stderr%s or a path",
-			    text, access_log ? ", off" : "");
+			snprintf(why, CONFIG_WHY_SIZE, "'%s' is not %s or a path", text,
+			    words);
 			return false;
 		}
 	}
+	if (key->type != CONFIG_OUTPUT && strncmp(text, "syslog:", 7) == 0)
+		return syslog_set(slot, text, origin, why);
 	string_store(slot, config_path_beside(origin->file, text));
+	return true;
+}
+
+static bool
+export_set(char **slot, const char *text, const struct config_origin *origin,
+    char why[CONFIG_WHY_SIZE])
+{
+	struct endpoint endpoint;
+	const char *reason;
+	char *path = NULL, *value;
+
+	if (strncmp(text, "unix:", 5) == 0 && text[5] != '\0') {
+		path = config_path_beside(origin->file, text + 5);
+		value = util_asprintf("unix:%s", path);
+	} else if (strcmp(text, "off") == 0 || strstr(text, ":") != NULL) {
+		value = util_strdup(text);
+	} else {
+		value = config_path_beside(origin->file, text);
+	}
+	free(path);
+	if (strcmp(value, "off") != 0 && !endpoint_parse(value, &endpoint, &reason)) {
+		snprintf(why, CONFIG_WHY_SIZE, "'%.128s': %s", text, reason);
+		free(value);
+		return false;
+	}
+	string_store(slot, value);
 	return true;
 }
 
@@ -349,9 +420,12 @@ config_key_set(const struct config_key *key, void *object, const char *name,
 		return true;
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
+	case CONFIG_OUTPUT:
 		return log_set(key, slot, text, origin, why);
 	case CONFIG_FORMAT:
 		return format_set(slot, text, why);
+	case CONFIG_EXPORT:
+		return export_set(slot, text, origin, why);
 	case CONFIG_CONTROL:
 		string_store(slot,
 		    *text == '\0' || strcmp(text, "off") == 0 ?
@@ -452,7 +526,9 @@ key_clear(const struct config_key *key, void *object)
 	case CONFIG_PATH:
 	case CONFIG_LOG:
 	case CONFIG_ACCESS_LOG:
+	case CONFIG_OUTPUT:
 	case CONFIG_FORMAT:
+	case CONFIG_EXPORT:
 	case CONFIG_CONTROL:
 	case CONFIG_ADDRESS:
 	case CONFIG_CPUS:

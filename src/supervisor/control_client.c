@@ -102,6 +102,12 @@ client_drop(struct control_client *client)
 	loop_timer_set(loop_of(client), &client->turn, util_now_ns());
 }
 
+void
+control_client_hand_over(struct control_client *client)
+{
+	client_drop(client);
+}
+
 /* --- what it gets ------------------------------------------------------ */
 
 /* What is asked of the kernel: room when something waits, requests only when

@@ -78,6 +78,8 @@ void control_client_reply(struct control_client *client, struct json_t *reply);
 /* Sends text as it is. */
 void control_client_send(struct control_client *client, const char *text, size_t len);
 
+/* Another process has its connection; here it ends, but not for the client. */
+void control_client_hand_over(struct control_client *client);
 /* The descriptors that came are not needed any more. */
 void control_client_close_fds(struct control_client *client);
 /* Waits on for the end of what an upgrade left. */

@@ -165,6 +165,21 @@ follow(struct control_client *client, json_t *request)
 		control_client_send(client, "{\"end\":true}\n", 13);
 }
 
+/* The logger serves the client from here on. */
+static void
+show_logs(struct control_client *client, json_t *request)
+{
+	const char *name = text_of(request, "service");
+	bool on = json_is_true(json_object_get(request, "follow"));
+
+	if (name != NULL && find_service(client, request) == NULL)
+		return;
+	if (logger_link_follow(&supervisor_of(client)->logger, name, on, client->io.fd))
+		control_client_hand_over(client);
+	else
+		failed(client, "no logger runs; try again");
+}
+
 /* --- to change --------------------------------------------------------- */
 
 /* The reply comes when so many reloads have ended, or at once if the request
@@ -325,6 +340,8 @@ static const struct command {
 	{ "status", false, true, true, wait_for_answer },
 	{ "check", false, true, true, wait_for_answer },
 	{ "events", false, true, true, follow },
+	/* workers may print anything */
+	{ "logs", true, true, false, show_logs },
 	{ "metrics", false, true, true, show_metrics },
 	{ "slowlog", false, true, true, show_slow },
 	/* the environment of workers may hold secrets */

@@ -371,14 +371,17 @@ poold_json(struct supervisor *supervisor)
 	static const char *const phases[] = { "serving", "draining", "stopping" };
 	const struct control *control = &supervisor->control;
 
-	return json_pack("{s:s, s:i, s:f, s:s, s:o, s:b, s:o, s:o, s:o}", "version",
-	    PACKAGE_VERSION, "pid", (int)getpid(), "uptime_seconds",
+	return json_pack("{s:s, s:i, s:f, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:I}",
+	    "version", PACKAGE_VERSION, "pid", (int)getpid(), "uptime_seconds",
 	    seconds_since(supervisor->started_ns), "phase", phases[supervisor->phase],
 	    "config_file", json_text(supervisor->config_file), "reloading",
 	    supervisor->reload != NULL, "reload_error", json_text(control->failure),
 	    "router_pid",
 	    number_or_null(supervisor->link.pid != 0, (uint64_t)supervisor->link.pid),
-	    "connections", number_or_null(control->answered, control->connections));
+	    "connections", number_or_null(control->answered, control->connections),
+	    "logger_pid",
+	    number_or_null(supervisor->logger.pid != 0, (uint64_t)supervisor->logger.pid),
+	    "log_lines_dropped", (json_int_t)logs_dropped(supervisor));
 }
 
 json_t *

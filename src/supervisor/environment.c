@@ -59,9 +59,10 @@ is_ours(const char *var)
 {
 	static const char *const prefixes[] = { "NOTIFY_SOCKET=", "LISTEN_PID=",
 		"LISTEN_FDS=", "LISTEN_FDNAMES=", "SERVER_STARTER_", "FPM_SOCKETS",
-		"WATCHDOG_", "POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=",
-		"POOLD_SLOT=", "POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=",
-		"POOLD_CONTROL_" };
+		"WATCHDOG_",
+		"POOLD_PROTOCOL=", "POOLD_FDS=", "POOLD_SERVICE=", "POOLD_SLOT=",
+		"POOLD_GENERATION=", "POOLD_ENV=", "POOLD_CONCURRENCY=", "POOLD_CONTROL_",
+		"POOLD_TEMPLATE=" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
@@ -251,6 +252,33 @@ put_sockets(struct builder *builder, const struct pool *pool)
 							  NULL;
 }
 
+/* What all processes of the pool have. */
+static void
+put_common(struct builder *builder, const struct pool *pool)
+{
+	put_inherited(builder);
+	put_account(builder, pool);
+	put(builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
+	put(builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
+	put(builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
+}
+
+/* What a worker has for itself. */
+static void
+put_own(struct builder *builder, const struct worker *worker)
+{
+	put(builder, util_asprintf("POOLD_SLOT=%u", worker->slot));
+	if (pool_is_leased(worker->pool))
+		put_lease(builder, worker);
+	if (worker->line.number == 0)
+		return;
+	put(builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
+	put(builder,
+	    util_asprintf("POOLD_CONTROL_RIGHT=%s",
+		worker->pool->config->control == CONFIG_RIGHT_CHANGE ? "change" :
+								       "read"));
+}
+
 char **
 environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 {
@@ -258,27 +286,25 @@ environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid)
 	struct builder builder = { 0 };
 
 	*listen_pid = *watchdog_pid = NULL;
-	put_inherited(&builder);
-	put_account(&builder, pool);
-	put(&builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
-	put(&builder, util_asprintf("POOLD_SERVICE=%s", pool->service->name));
-	put(&builder, util_asprintf("POOLD_SLOT=%u", worker->slot));
-	put(&builder, util_asprintf("POOLD_GENERATION=%u", pool->number));
-	if (pool_is_leased(pool))
-		put_lease(&builder, worker);
-	if (worker->line.number != 0) {
-		put(&builder, util_asprintf("POOLD_CONTROL_FD=%d", worker->line.number));
-		put(&builder,
-		    util_asprintf("POOLD_CONTROL_RIGHT=%s",
-			pool->config->control == CONFIG_RIGHT_CHANGE ? "change" :
-								       "read"));
-	}
+	put_common(&builder, pool);
+	put_own(&builder, worker);
 	put_configured(&builder, &pool->config->env);
 	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
 		*watchdog_pid = put_watchdog(&builder, pool);
 	/* last: put may move what is before it, never what it returns */
 	if (!pool_is_leased(pool))
 		*listen_pid = put_sockets(&builder, pool);
+	return builder.vars;
+}
+
+char **
+environment_template(const struct pool *pool)
+{
+	struct builder builder = { 0 };
+
+	put_common(&builder, pool);
+	put(&builder, util_asprintf("POOLD_TEMPLATE=%d", LEASE_TEMPLATE));
+	put_configured(&builder, &pool->config->env);
 	return builder.vars;
 }
 
@@ -293,6 +319,23 @@ environment_oneoff(const struct pool *pool, const char *term)
 	if (term != NULL)
 		put(&builder, util_asprintf("TERM=%s", term));
 	put_configured(&builder, &pool->config->env);
+	return builder.vars;
+}
+
+/* The template may be older than this version of poold, and its address. */
+char **
+environment_forked(const struct worker *worker)
+{
+	const struct pool *pool = worker->pool;
+	struct builder builder = { 0 };
+
+	put(&builder, util_asprintf("NOTIFY_SOCKET=%s", pool->supervisor->notify.path));
+	put_own(&builder, worker);
+	/* it is nobody else's: no WATCHDOG_PID */
+	if (pool->config->health_type == CONFIG_HEALTH_WATCHDOG)
+		put(&builder,
+		    util_asprintf("WATCHDOG_USEC=%llu",
+			(unsigned long long)pool->config->health_interval_ms * 1000));
 	return builder.vars;
 }
 

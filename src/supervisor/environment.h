@@ -16,6 +16,10 @@ struct worker;
  * or are NULL.
  */
 char **environment_new(struct worker *worker, char **listen_pid, char **watchdog_pid);
+/* That of the pool's template: the same, but for what differs from worker to
+ * worker; and that, which a worker that is forked from it gets besides. */
+char **environment_template(const struct pool *pool);
+char **environment_forked(const struct worker *worker);
 /* The same for a process beside the workers: poold's own, the user's and that of
  * the configuration; POOLD_SERVICE, and TERM (NULL: as poold has it). */
 char **environment_oneoff(const struct pool *pool, const char *term);

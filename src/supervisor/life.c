@@ -88,7 +88,7 @@ const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS] = {
 		[WORKER_ON_KILL] = W(KILLED, KILL),
 		[WORKER_ON_EXIT] = W(LOST, BURY),
 		[WORKER_ON_SETTLED] = W(STOPPING, NOTHING),
-		[WORKER_ON_FAILED] = W(STOPPING, NOTHING),
+		[WORKER_ON_FAILED] = W(WAITING, REPLACE),
 	},
 	[WORKER_KILLED] = {
 		[WORKER_ON_START] = W(KILLED, NOTHING),
@@ -101,7 +101,7 @@ const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS] = {
 		[WORKER_ON_KILL] = W(KILLED, NOTHING),
 		[WORKER_ON_EXIT] = W(LOST, BURY),
 		[WORKER_ON_SETTLED] = W(KILLED, NOTHING),
-		[WORKER_ON_FAILED] = W(KILLED, NOTHING),
+		[WORKER_ON_FAILED] = W(WAITING, REPLACE),
 	},
 	[WORKER_LOST] = {
 		[WORKER_ON_START] = W(LOST, NOTHING),
@@ -128,6 +128,68 @@ const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS] = {
 		[WORKER_ON_EXIT] = W(WAITING, NOTHING),
 		[WORKER_ON_SETTLED] = W(WAITING, NOTHING),
 		[WORKER_ON_FAILED] = W(WAITING, NOTHING),
+	},
+};
+
+#define T(state, action)                               \
+	{                                              \
+		TEMPLATE_##state, TEMPLATE_DO_##action \
+	}
+
+const struct template_step template_life[TEMPLATE_STATES][TEMPLATE_EVENTS] = {
+	[TEMPLATE_NONE] = {
+		[TEMPLATE_ON_START] = T(STARTING, SPAWN),
+		[TEMPLATE_ON_READY] = T(NONE, NOTHING),
+		[TEMPLATE_ON_TIMEOUT] = T(NONE, NOTHING),
+		[TEMPLATE_ON_BREACH] = T(NONE, NOTHING),
+		[TEMPLATE_ON_STOP] = T(NONE, RELEASE),
+		[TEMPLATE_ON_EXIT] = T(NONE, NOTHING),
+		[TEMPLATE_ON_FAILED] = T(NONE, NOTHING),
+	},
+	[TEMPLATE_STARTING] = {
+		[TEMPLATE_ON_START] = T(STARTING, NOTHING),
+		[TEMPLATE_ON_READY] = T(READY, SERVE),
+		[TEMPLATE_ON_TIMEOUT] = T(KILLED, KILL_LATE),
+		[TEMPLATE_ON_BREACH] = T(KILLED, KILL),
+		[TEMPLATE_ON_STOP] = T(ENDING, END),
+		[TEMPLATE_ON_EXIT] = T(WAITING, BURY),
+		[TEMPLATE_ON_FAILED] = T(WAITING, FAIL),
+	},
+	[TEMPLATE_READY] = {
+		[TEMPLATE_ON_START] = T(READY, NOTHING),
+		[TEMPLATE_ON_READY] = T(READY, NOTHING),
+		[TEMPLATE_ON_TIMEOUT] = T(KILLED, KILL_STUCK),
+		[TEMPLATE_ON_BREACH] = T(KILLED, KILL),
+		[TEMPLATE_ON_STOP] = T(ENDING, END),
+		[TEMPLATE_ON_EXIT] = T(WAITING, BURY),
+		[TEMPLATE_ON_FAILED] = T(READY, NOTHING),
+	},
+	[TEMPLATE_KILLED] = {
+		[TEMPLATE_ON_START] = T(KILLED, NOTHING),
+		[TEMPLATE_ON_READY] = T(KILLED, NOTHING),
+		[TEMPLATE_ON_TIMEOUT] = T(KILLED, NOTHING),
+		[TEMPLATE_ON_BREACH] = T(KILLED, NOTHING),
+		[TEMPLATE_ON_STOP] = T(ENDING, END),
+		[TEMPLATE_ON_EXIT] = T(WAITING, BURY),
+		[TEMPLATE_ON_FAILED] = T(KILLED, NOTHING),
+	},
+	[TEMPLATE_WAITING] = {
+		[TEMPLATE_ON_START] = T(STARTING, SPAWN),
+		[TEMPLATE_ON_READY] = T(WAITING, NOTHING),
+		[TEMPLATE_ON_TIMEOUT] = T(STARTING, SPAWN),
+		[TEMPLATE_ON_BREACH] = T(WAITING, NOTHING),
+		[TEMPLATE_ON_STOP] = T(NONE, RELEASE),
+		[TEMPLATE_ON_EXIT] = T(WAITING, NOTHING),
+		[TEMPLATE_ON_FAILED] = T(WAITING, NOTHING),
+	},
+	[TEMPLATE_ENDING] = {
+		[TEMPLATE_ON_START] = T(ENDING, NOTHING),
+		[TEMPLATE_ON_READY] = T(ENDING, NOTHING),
+		[TEMPLATE_ON_TIMEOUT] = T(ENDING, KILL),
+		[TEMPLATE_ON_BREACH] = T(ENDING, KILL),
+		[TEMPLATE_ON_STOP] = T(ENDING, NOTHING),
+		[TEMPLATE_ON_EXIT] = T(NONE, REAP),
+		[TEMPLATE_ON_FAILED] = T(ENDING, NOTHING),
 	},
 };
 
@@ -194,6 +256,17 @@ worker_state_name(enum worker_state state)
 		"outgoing", "stopping", "killed", "lost", "waiting" };
 
 	static_assert(sizeof(names) / sizeof(names[0]) == WORKER_STATES,
+	    "a name for each state");
+	return names[state];
+}
+
+const char *
+template_state_name(enum template_state state)
+{
+	static const char *const names[] = { "none", "starting", "ready", "killed",
+		"waiting", "ending" };
+
+	static_assert(sizeof(names) / sizeof(names[0]) == TEMPLATE_STATES,
 	    "a name for each state");
 	return names[state];
 }

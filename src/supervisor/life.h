@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The lives of a worker and of a pool (the workers of one generation), as one
- * state x event table each.  Pure: what an action does is the business of
- * worker.c and pool.c.
+ * The lives of a worker, of a template (that workers are forked from), and of a
+ * pool (the workers of one generation), as one state x event table each.  Pure:
+ * what an action does is the business of worker.c, template.c and pool.c.
  */
 #ifndef SUPERVISOR_LIFE_H
 #define SUPERVISOR_LIFE_H
 
 enum worker_state {
 	WORKER_EMPTY,	 /* no process; none is wanted */
-	WORKER_STARTING, /* a process that is not ready; its timer runs */
+	WORKER_STARTING, /* a process that is not ready; its timer runs.  Or there
+			  * is none yet, and the template was asked for it */
 	WORKER_CHECKING, /* ready; its first health check is under way; its timer
 			  * runs on */
 	WORKER_RUNNING,	 /* ready, healthy, told GO */
@@ -32,7 +33,7 @@ enum worker_event {
 	WORKER_ON_KILL,	   /* it should be gone now */
 	WORKER_ON_EXIT,	   /* it was reaped */
 	WORKER_ON_SETTLED, /* the router has settled its leases */
-	WORKER_ON_FAILED,  /* it could not be forked */
+	WORKER_ON_FAILED,  /* it could not be forked: there is no process */
 	WORKER_EVENTS,
 };
 
@@ -60,6 +61,49 @@ struct worker_step {
 };
 
 extern const struct worker_step worker_life[WORKER_STATES][WORKER_EVENTS];
+
+enum template_state {
+	TEMPLATE_NONE,	   /* no process; the pool has not begun, or is over */
+	TEMPLATE_STARTING, /* a process that is not ready; its timer runs */
+	TEMPLATE_READY,	   /* it forks workers; its timer runs while it does */
+	TEMPLATE_KILLED,   /* SIGKILL was sent */
+	TEMPLATE_WAITING,  /* back-off before the next start; its timer may run */
+	TEMPLATE_ENDING,   /* told to end; its timer runs */
+	TEMPLATE_STATES,
+};
+
+enum template_event {
+	TEMPLATE_ON_START,   /* a process is wanted */
+	TEMPLATE_ON_READY,   /* it said READY */
+	TEMPLATE_ON_TIMEOUT, /* the timer of the state */
+	TEMPLATE_ON_BREACH,  /* it broke the contract */
+	TEMPLATE_ON_STOP,    /* the pool ends */
+	TEMPLATE_ON_EXIT,    /* it has ended */
+	TEMPLATE_ON_FAILED,  /* it could not be started */
+	TEMPLATE_EVENTS,
+};
+
+enum template_action {
+	TEMPLATE_DO_NOTHING,
+	TEMPLATE_DO_SPAWN,
+	TEMPLATE_DO_SERVE,	/* fork for those who wait */
+	TEMPLATE_DO_KILL_LATE,	/* SIGKILL: it did not become ready in time */
+	TEMPLATE_DO_KILL_STUCK, /* SIGKILL: it did not fork in time */
+	TEMPLATE_DO_KILL,	/* SIGKILL: it did not end in time, or worse */
+	TEMPLATE_DO_BURY,	/* log how it died; who needed it has failed */
+	TEMPLATE_DO_FAIL,	/* the same, for none was started */
+	TEMPLATE_DO_END,	/* tell it to end */
+	TEMPLATE_DO_REAP,	/* it has ended as told: the pool may be over */
+	TEMPLATE_DO_RELEASE,	/* there was none */
+	TEMPLATE_ACTIONS,
+};
+
+struct template_step {
+	unsigned char next;   /* enum template_state */
+	unsigned char action; /* enum template_action */
+};
+
+extern const struct template_step template_life[TEMPLATE_STATES][TEMPLATE_EVENTS];
 
 enum pool_state {
 	POOL_STARTING, /* workers get ready; no route leads here yet */
@@ -100,6 +144,7 @@ extern const struct pool_step pool_life[POOL_STATES][POOL_EVENTS];
 
 /* For logs and tests: "starting". */
 const char *worker_state_name(enum worker_state state);
+const char *template_state_name(enum template_state state);
 const char *pool_state_name(enum pool_state state);
 
 #endif

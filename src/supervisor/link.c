@@ -44,9 +44,17 @@ send_start(struct link *link)
 {
 	struct role_start role = { .type = ROLE_START,
 		.epoch = link->epoch,
+		.log_level = link->supervisor->logs.level,
 		.taking = link->old.serves };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
+}
+
+void
+link_tell_logs(struct link *link)
+{
+	send_id(link, ROLE_LOGS, link->supervisor->logs.level);
+	access_targets_tell(link);
 }
 
 static void
@@ -234,7 +242,8 @@ send_trace(struct link *link)
 {
 	const struct config *config = link->supervisor->plan->config;
 	struct role_trace role = { .type = ROLE_TRACE,
-		.sample = (uint32_t)config->trace_sample };
+		.sample = (uint32_t)config->trace_sample,
+		.export = access_targets_spans(link) };
 
 	send_msg(link, &role, sizeof(role), NULL, 0);
 }
@@ -246,6 +255,7 @@ link_commit(struct link *link)
 	struct service *service;
 
 	send_limits(link);
+	access_targets_tell(link);
 	send_trace(link);
 	TAILQ_FOREACH (config, &link->supervisor->plan->config->services, entry) {
 		service = service_find(&link->supervisor->services, config->name);
@@ -253,7 +263,6 @@ link_commit(struct link *link)
 		    pool_is_leased(service->current))
 			send_routes(link, service->current, config);
 	}
-	access_targets_tell(link);
 	access_rules_tell(link);
 	send_id(link, ROLE_COMMIT, ++link->version);
 }
@@ -272,6 +281,8 @@ send_pool(struct link *link, struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
 		struct worker *worker = &pool->workers[i];
 
+		if (worker->pid == 0)
+			continue;
 		if (worker_is_going(worker) || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
 			send_worker(link, worker, ROLE_READY);
@@ -605,7 +616,9 @@ fork_router(struct link *link, int sock)
 {
 	struct supervisor *supervisor = link->supervisor;
 	static char *argv[] = { "poold", "-R", "router", NULL };
+	struct log_tag tag = { .kind = LOGGER_OWN, .name = "router", .output = "log" };
 	struct config_account account;
+	struct log_source *source;
 	struct spawn spawn = { .path = "/proc/self/exe",
 		.argv = argv,
 		.envp = environ,
@@ -614,7 +627,6 @@ fork_router(struct link *link, int sock)
 		.fds = { sock },
 		.fd_count = 1,
 		.stdin_fd = -1,
-		.log_fd = log_fd(),
 		.death_signal = SIGTERM };
 	char *why;
 
@@ -623,14 +635,22 @@ fork_router(struct link *link, int sock)
 		free(why);
 		return false;
 	}
-	link->pid = spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
-	config_account_free(&account);
-	if (link->pid == -1) {
-		link->pid = 0;
+	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
+	link->pid = spawn.log_fd == -1 ?
+	    -1 :
+	    spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
+	if (link->pid == -1)
 		log_error("cannot start the router: %s", strerror(errno));
-		return false;
+	if (spawn.log_fd != -1)
+		close(spawn.log_fd);
+	config_account_free(&account);
+	if (link->pid != -1) {
+		logs_process_started(supervisor, source, link->pid);
+		return true;
 	}
-	return true;
+	link->pid = 0;
+	logs_process_failed(supervisor, source);
+	return false;
 }
 
 void

@@ -61,6 +61,8 @@ void link_remove_listener(struct link *link, const struct listener *listener);
 void link_commit(struct link *link);
 /* Whether a service takes new requests. */
 void link_tell_drained(struct link *link, const struct service *service);
+/* Where its access log goes, and what it logs, is another matter now. */
+void link_tell_logs(struct link *link);
 /* Asks it to stop accepting and to finish. */
 void link_drain(struct link *link);
 /* Ends it: by closing the channel when it has drained, else by force. */

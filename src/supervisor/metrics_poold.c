@@ -87,6 +87,9 @@ COLLECT(dropped)
 	(void)metric;
 	add_dropped(samples, "supervisor", "log", log_dropped());
 	add_dropped(samples, "supervisor", "slow_log", supervisor->logs.slow.dropped);
+	/* what workers print, when no logger reads it */
+	add_dropped(samples, "supervisor", "output", supervisor->logs.dropped);
+	add_dropped(samples, "logger", "all", logger_link_dropped(&supervisor->logger));
 	if (stats == NULL)
 		return;
 	add_dropped(samples, "router", "log",

@@ -22,10 +22,16 @@ static void
 handle_message(struct supervisor *supervisor, char *text, pid_t sender)
 {
 	struct worker *worker = service_find_worker(&supervisor->services, sender);
+	struct template *template;
 	char *line;
 
-	if (worker == NULL)
+	if (worker == NULL) {
+		template = service_find_template(&supervisor->services, sender);
+		while (template != NULL && (line = strsep(&text, "\n")) != NULL)
+			if (strncmp(line, "STATUS=", 7) == 0)
+				ending_keep(template->said, line + 7);
 		return;
+	}
 	while ((line = strsep(&text, "\n")) != NULL)
 		if (strcmp(line, "READY=1") == 0)
 			worker_event(worker, WORKER_ON_READY);

@@ -99,6 +99,7 @@ pool_free(struct pool *pool)
 		close_fd(&pool->queue[i]);
 		close_fd(&pool->done[i]);
 	}
+	logger_link_remove_pool(&pool->supervisor->logger, pool);
 	if (pool->board.map != NULL)
 		munmap(pool->board.map, pool->board.layout.size);
 	close_fd(&pool->board_fd);
@@ -144,6 +145,7 @@ pool_new(struct supervisor *supervisor, struct service *service, struct plan *pl
 	pool->workers = util_alloc(pool->worker_count * sizeof(*pool->workers));
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_init(&pool->workers[i], pool, i);
+	template_init(&pool->template, pool);
 	strength_init(pool, service->current);
 	health_init(&pool->health, pool, NULL);
 	TAILQ_INSERT_TAIL(&service->pools, pool, entry);
@@ -166,8 +168,11 @@ pool_start(struct supervisor *supervisor, struct service *service, struct plan *
 		return NULL;
 	}
 	link_add_pool(&supervisor->link, pool);
+	logger_link_add_pool(&supervisor->logger, pool);
 	control_line_warn(plan->config, config);
 	cgroup_update(&supervisor->cgroups, service);
+	if (template_is_wanted(pool))
+		template_event(&pool->template, TEMPLATE_ON_START);
 	strength_review(pool);
 	/* one of no workers is ready now */
 	pool_worker_ready(pool);
@@ -193,6 +198,7 @@ pool_restore(struct supervisor *supervisor, struct service *service, struct plan
 	memcpy(pool->done, saved->done, sizeof(pool->done));
 	pool->board_fd = saved->board_fd;
 	pool->board.layout = saved->board.layout;
+	template_restore(&pool->template, &saved->template);
 	strength_restore(pool, &saved->strength);
 	return pool;
 }
@@ -267,10 +273,12 @@ pool_share(struct pool *pool, bool on)
 void
 pool_workers_event(struct pool *pool, enum worker_event event)
 {
+	bool was_held = pool->held;
+
 	pool->held = true;
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		worker_event(&pool->workers[i], event);
-	pool->held = false;
+	pool->held = was_held;
 	pool_check_empty(pool);
 }
 
@@ -306,12 +314,17 @@ pool_signal_reload(struct pool *pool)
 static void
 do_drain(struct pool *pool)
 {
+	bool was_held = pool->held;
+
 	strength_end(pool);
 	health_clear(&pool->health);
 	/* the end of the file, for all duplicates and behind all that is
 	 * queued: workers serve that, then exit */
 	if (pool->queue[POOL_ROUTER_END] != -1)
 		shutdown(pool->queue[POOL_ROUTER_END], SHUT_WR);
+	pool->held = true;
+	template_event(&pool->template, TEMPLATE_ON_STOP);
+	pool->held = was_held;
 	pool_workers_event(pool, WORKER_ON_STOP);
 }
 
@@ -377,5 +390,7 @@ pool_check_empty(struct pool *pool)
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		if (pool->workers[i].state != WORKER_EMPTY)
 			return;
+	if (pool->template.state != TEMPLATE_NONE)
+		return;
 	pool_event(pool, POOL_ON_EMPTY);
 }

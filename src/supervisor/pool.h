@@ -16,6 +16,7 @@
 #include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/strength.h"
+#include "supervisor/template.h"
 #include "supervisor/worker.h"
 
 struct plan;
@@ -42,7 +43,8 @@ struct pool {
 	int board_fd;
 	struct lease_board board;
 	struct worker *workers;
-	uint32_t worker_count; /* slots: see strength.h for how many are used */
+	uint32_t worker_count;	  /* slots: see strength.h for how many are used */
+	struct template template; /* that workers are forked from, with preload */
 	struct strength strength;
 	struct health health;	   /* of a service that accepts for itself */
 	uint64_t memory_looked_ns; /* see recycle.c */

@@ -225,18 +225,10 @@ fail(struct supervisor *supervisor, const char *why)
 	upgrade_check(supervisor);
 }
 
-static bool
-changed(const char *old, const char *fresh)
-{
-	return strcmp(old, fresh) != 0;
-}
-
 static void
 reopen_logs_if_changed(struct supervisor *supervisor, const struct config *config)
 {
-	if (changed(supervisor->logs.log, config->log) ||
-	    !access_targets_named(&supervisor->logs.access, config) ||
-	    changed(supervisor->logs.slow_log, config->slow_log))
+	if (logs_changed(&supervisor->logs, config))
 		logs_reopen(supervisor, config);
 }
 

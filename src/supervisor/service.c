@@ -67,6 +67,34 @@ service_find_worker(struct services *services, pid_t pid)
 	return NULL;
 }
 
+struct template *
+service_find_template(struct services *services, pid_t pid)
+{
+	struct service *service;
+	struct pool *pool;
+
+	if (pid <= 0)
+		return NULL;
+	TAILQ_FOREACH (service, services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
+			if (pool->template.pid == pid)
+				return &pool->template;
+	return NULL;
+}
+
+bool
+service_is_forking(struct services *services)
+{
+	struct service *service;
+	struct pool *pool;
+
+	TAILQ_FOREACH (service, services, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry)
+			if (template_is_forking(&pool->template))
+				return true;
+	return false;
+}
+
 struct pool *
 service_find_pool(struct services *services, uint32_t id)
 {

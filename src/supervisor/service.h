@@ -34,6 +34,10 @@ void service_drop_if_unused(struct services *services, struct service *service);
 
 /* The worker that has this pid; the pool of this id.  NULL: none. */
 struct worker *service_find_worker(struct services *services, pid_t pid);
+/* The template that has this pid; NULL: none. */
+struct template *service_find_template(struct services *services, pid_t pid);
+/* Whether some template is about to have forked a worker. */
+bool service_is_forking(struct services *services);
 struct pool *service_find_pool(struct services *services, uint32_t id);
 
 /* The event for every worker of every pool. */

@@ -4,7 +4,8 @@
  * place (upgrade.h): records (common/record.h) of the supervisor, its listeners,
  * services, pools and workers, with the numbers of their descriptors.
  *
- * [state], [supervisor], [listener] ..., [inherited] ..., then for each service [service], its
+ * [state], [supervisor], [log_dest] ..., [log_source] ..., [listener] ...,
+ * [inherited] ..., then for each service [service], its
  * [pool]s, each with its [worker]s, then [event]s, and [end].  Sections that are not known are
  * skipped.  STATE_FORMAT changes only when a reader of the old format could
  * not make sense of the new one; for all else there are the rules of records.
@@ -20,8 +21,8 @@
 
 struct supervisor;
 
-#ifndef STATE_FORMAT /* tests build another */
-#define STATE_FORMAT 1
+#ifndef STATE_FORMAT   /* tests build another */
+#define STATE_FORMAT 2 /* 1: there was no logger; it can be read */
 #endif
 
 /* What stands in [state]: what no struct of the supervisor has. */
@@ -34,6 +35,8 @@ struct state_head {
 	uint64_t fd_limit; /* RLIMIT_NOFILE that children get */
 	int router_pid;	   /* that serves; 0: none */
 	int router_channel;
+	int logger_pid; /* 0: none */
+	int logger_channel;
 };
 
 /* What stands in [pool] beside the pool's own members. */
@@ -54,6 +57,8 @@ extern const struct record_table state_head_table;
 extern const struct record_table state_supervisor_table;
 extern const struct record_table state_listener_table;
 extern const struct record_table state_inherited_table;
+extern const struct record_table state_log_dest_table;
+extern const struct record_table state_log_source_table;
 extern const struct record_table state_access_table;
 extern const struct record_table state_service_table;
 extern const struct record_table state_pool_table;

@@ -34,6 +34,8 @@ adopt_worker(struct worker *worker)
 	struct loop *loop = &worker->pool->supervisor->loop;
 
 	adopt_timer(loop, &worker->timer);
+	if (worker->is_forking)
+		control_line_adopt(worker);
 	if (worker->pid == 0)
 		return;
 	/* our child, and not reaped: nobody else can have its pid */
@@ -89,7 +91,6 @@ state_adopt(struct supervisor *supervisor, const struct record_fds *fds)
 
 	for (size_t i = 0; i < fds->count; i++)
 		fcntl(fds->fds[i], F_SETFD, FD_CLOEXEC);
-	logs_adopt(&supervisor->logs, supervisor->plan->config);
 	TAILQ_FOREACH (service, &supervisor->services, entry) {
 		TAILQ_FOREACH (pool, &service->pools, entry)
 			if (!adopt_pool(pool))
@@ -97,7 +98,9 @@ state_adopt(struct supervisor *supervisor, const struct record_fds *fds)
 		cgroup_update(&supervisor->cgroups, service);
 	}
 	TAILQ_FOREACH (service, &supervisor->services, entry)
-		TAILQ_FOREACH (pool, &service->pools, entry)
+		TAILQ_FOREACH (pool, &service->pools, entry) {
 			adopt_health(pool);
+			template_adopt(&pool->template);
+		}
 	return true;
 }

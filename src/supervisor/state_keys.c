@@ -11,6 +11,13 @@ worker_name(unsigned state)
 }
 
 static const char *
+template_name(unsigned state)
+{
+	return state < TEMPLATE_STATES ? template_state_name((enum template_state)state) :
+					 NULL;
+}
+
+static const char *
 pool_name(unsigned state)
 {
 	return state < POOL_STATES ? pool_state_name((enum pool_state)state) : NULL;
@@ -52,6 +59,8 @@ static const struct record_key head_keys[] = {
 	KEY(UNSIGNED, "fd_limit", fd_limit),
 	KEY(INT, "router_pid", router_pid),
 	KEY(FD, "router_channel", router_channel),
+	KEY(INT, "logger_pid", logger_pid),
+	KEY(FD, "logger_channel", logger_channel),
 };
 TABLE(head);
 #undef OF
@@ -66,6 +75,9 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "access_last_id", logs.access.last_id),
 	KEY(TEXT, "slow_log", logs.slow_log),
 	KEY(FD, "slow_fd", logs.slow.fd),
+	KEY(UNSIGNED, "log_next_id", logs.next_id),
+	KEY(UNSIGNED, "log_dropped", logs.dropped),
+	KEY(UNSIGNED, "logger_dropped", logger.dropped_before),
 	KEY(BOOL, "systemd_ready", systemd.ready),
 	KEY(TEXT, "systemd_note", systemd.note),
 	NEEDED(FD, "notify_fd", notify.io.fd),
@@ -89,6 +101,29 @@ static const struct record_key supervisor_keys[] = {
 	KEY(UNSIGNED, "tables_version", link.version),
 };
 TABLE(supervisor);
+#undef OF
+
+#define OF struct log_dest
+static const struct record_key log_dest_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	NEEDED(TEXT, "text", text),
+	KEY(FD, "fd", fd),
+};
+TABLE(log_dest);
+#undef OF
+
+#define OF struct log_source
+static const struct record_key log_source_keys[] = {
+	NEEDED(UNSIGNED, "id", id),
+	KEY(UNSIGNED, "kind", kind),
+	KEY(UNSIGNED, "dest", dest),
+	NEEDED(FD, "fd", fd),
+	KEY(UNSIGNED, "pool", pool),
+	KEY(UNSIGNED, "slot", slot),
+	KEY(INT, "pid", pid),
+	NEEDED(TEXT, "name", name),
+};
+TABLE(log_source);
 #undef OF
 
 #define OF struct listener
@@ -165,6 +200,17 @@ static const struct record_key pool_keys[] = {
 	KEY(UNSIGNED, "uid", account.uid),
 	KEY(UNSIGNED, "gid", account.gid),
 	KEY(TEXT, "user", account.name),
+	{ RECORD_KEY(RECORD_ENUM, "template_state", OF, template.state),
+	    .name_of = template_name },
+	KEY(INT, "template_pid", template.pid),
+	KEY(FD, "template_channel", template.channel.io.fd),
+	KEY(FD, "template_failure", template.failure.fd),
+	KEY(UNSIGNED, "template_timer_ns", template.timer.deadline_ns),
+	KEY(UNSIGNED, "template_serial", template.serial),
+	KEY(UNSIGNED, "template_failures", template.failures),
+	KEY(UNSIGNED, "template_spawned_ns", template.spawned_ns),
+	KEY(UNSIGNED, "template_ready_ns", template.ready_ns),
+	KEY(BOOL, "template_was_ready", template.was_ready),
 	KEY(FD, "board", board_fd),
 	KEY(UNSIGNED, "board_magic", board.layout.magic),
 	KEY(UNSIGNED, "board_protocol", board.layout.protocol),
@@ -249,6 +295,9 @@ static const struct record_key worker_keys[] = {
 	KEY(BOOL, "line_follows", line.follows),
 	KEY(UNSIGNED, "requests_max", requests_max),
 	KEY(UNSIGNED, "lifetime_ns", lifetime_ns),
+	KEY(BOOL, "awaits_fork", awaits_fork),
+	KEY(BOOL, "is_forking", is_forking),
+	KEY(UNSIGNED, "log_source", log_id),
 	KEY(BOOL, "timed_out", timed_out),
 	KEY(BOOL, "asked_to_leave", asked_to_leave),
 	KEY(BOOL, "leaving", leaving),

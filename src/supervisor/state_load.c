@@ -95,7 +95,7 @@ load_head(struct loader *loader)
 
 	if (!get(loader, &state_head_table, head, &why))
 		return why;
-	if (head->format != STATE_FORMAT)
+	if (head->format != STATE_FORMAT && !(STATE_FORMAT == 2 && head->format == 1))
 		return util_asprintf("the state of poold %s has format %u, this poold "
 				     "reads format %u",
 		    head->version, head->format, STATE_FORMAT);
@@ -108,11 +108,33 @@ load_head(struct loader *loader)
 static char *
 load_supervisor(struct loader *loader)
 {
-	struct logs *logs = &loader->supervisor->logs;
 	char *why;
 
-	logs->slow_log = util_strdup("off");
 	get(loader, &state_supervisor_table, loader->supervisor, &why);
+	return why;
+}
+
+static char *
+load_log_dest(struct loader *loader)
+{
+	struct log_dest *dest = util_alloc(sizeof(*dest));
+	char *why;
+
+	dest->fd = -1;
+	TAILQ_INSERT_TAIL(&loader->supervisor->logs.dests, dest, entry);
+	get(loader, &state_log_dest_table, dest, &why);
+	return why;
+}
+
+static char *
+load_log_source(struct loader *loader)
+{
+	struct log_source *source = util_alloc(sizeof(*source));
+	char *why;
+
+	source->fd = -1;
+	TAILQ_INSERT_TAIL(&loader->supervisor->logs.sources, source, entry);
+	get(loader, &state_log_source_table, source, &why);
 	return why;
 }
 
@@ -289,7 +311,10 @@ make_pool(struct loader *loader, struct pool *saved, const struct state_pool *mo
 static char *
 load_pool(struct loader *loader)
 {
-	struct pool saved = { .queue = { -1, -1 }, .done = { -1, -1 }, .board_fd = -1 };
+	struct pool saved = { .queue = { -1, -1 },
+		.done = { -1, -1 },
+		.board_fd = -1,
+		.template = { .channel.io.fd = -1, .failure.fd = -1 } };
 	struct state_pool more = { 0 };
 	char *why = NULL;
 
@@ -371,6 +396,8 @@ load_section(struct loader *loader)
 	} loads[] = {
 		{ "state", load_head },
 		{ "supervisor", load_supervisor },
+		{ "log_dest", load_log_dest },
+		{ "log_source", load_log_source },
 		{ "listener", load_listener },
 		{ "access", load_access },
 		{ "inherited", load_inherited },
@@ -399,7 +426,7 @@ state_load(struct supervisor *supervisor, char *text, size_t len, struct state_h
 	char *why = NULL;
 
 	memset(head, 0, sizeof(*head));
-	head->log_fd = head->pid_fd = head->router_channel = -1;
+	head->log_fd = head->pid_fd = head->router_channel = head->logger_channel = -1;
 	record_open(&loader.reader, text, len);
 	while (why == NULL && record_next(&loader.reader, &loader.record, &why))
 		why = load_section(&loader);

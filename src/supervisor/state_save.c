@@ -114,9 +114,14 @@ save_head(struct supervisor *supervisor, struct record_writer *writer)
 		    pidfile_fileno(supervisor->pidfile) :
 		    -1,
 		.fd_limit = spawn_fd_limit(),
+		.logger_channel = -1,
 	};
 
 	link_serving_router(&supervisor->link, &head.router_pid, &head.router_channel);
+	if (supervisor->logger.pid != 0 && supervisor->logger.channel.io.fd != -1) {
+		head.logger_pid = (int)supervisor->logger.pid;
+		head.logger_channel = supervisor->logger.channel.io.fd;
+	}
 	if (head.config == NULL)
 		writer->failed = true;
 	put(writer, "state", &state_head_table, &head);
@@ -165,11 +170,17 @@ state_save(struct supervisor *supervisor, struct record_writer *writer)
 	struct access_target *target;
 	struct inherited *inherited;
 	struct listener *listener;
+	struct log_source *source;
+	struct log_dest *dest;
 	struct service *service;
 	struct pool *pool;
 
 	save_head(supervisor, writer);
 	put(writer, "supervisor", &state_supervisor_table, supervisor);
+	TAILQ_FOREACH (dest, &supervisor->logs.dests, entry)
+		put(writer, "log_dest", &state_log_dest_table, dest);
+	TAILQ_FOREACH (source, &supervisor->logs.sources, entry)
+		put(writer, "log_source", &state_log_source_table, source);
 	TAILQ_FOREACH (target, &supervisor->logs.access.list, entry)
 		put_access(writer, target);
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)

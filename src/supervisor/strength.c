@@ -85,6 +85,9 @@ strength_count(const struct pool *pool)
 bool
 strength_is_reached(const struct pool *pool)
 {
+	/* of no workers, a template says whether there can be any */
+	if (template_is_wanted(pool) && !pool->template.was_ready)
+		return false;
 	return strength_count(pool).going >= wanted(pool);
 }
 

@@ -196,24 +196,27 @@ supervisor_stop_check(struct supervisor *supervisor)
 
 /* --- signals ----------------------------------------------------------- */
 
-static bool
-is_known(struct supervisor *supervisor, pid_t pid)
+bool
+supervisor_knows(struct supervisor *supervisor, pid_t pid)
 {
 	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
-	    pid == supervisor->upgrade.pid || oneoff_is_known(supervisor, pid) ||
-	    service_find_worker(&supervisor->services, pid) != NULL;
+	    pid == supervisor->logger.pid || pid == supervisor->upgrade.pid ||
+	    oneoff_is_known(supervisor, pid) ||
+	    service_find_worker(&supervisor->services, pid) != NULL ||
+	    service_find_template(&supervisor->services, pid) != NULL;
 }
 
-/* One of ours hides those behind it: its pidfd leads back here. */
+/* One of ours hides those behind it: its pidfd leads back here.  So does the end
+ * of a fork, before which a stranger may be the worker. */
 void
 supervisor_reap_strangers(struct supervisor *supervisor)
 {
 	siginfo_t info;
 
-	for (;;) {
+	while (!service_is_forking(&supervisor->services)) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ||
-		    info.si_pid == 0 || is_known(supervisor, info.si_pid))
+		    info.si_pid == 0 || supervisor_knows(supervisor, info.si_pid))
 			return;
 		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
 	}
@@ -350,9 +353,8 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->listeners);
 	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->services);
+	logs_init(&supervisor->logs);
 	TAILQ_INIT(&supervisor->oneoffs);
-	access_targets_init(&supervisor->logs.access);
-	sink_open(&supervisor->logs.slow, -1);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
 	supervisor->stop_timer.fn = on_stop_timer;
@@ -363,6 +365,7 @@ supervisor_new(void)
 	supervisor->title_timer.owner = supervisor;
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
+	logger_link_init(&supervisor->logger, supervisor);
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
@@ -405,7 +408,7 @@ start(struct supervisor *supervisor, struct config *config,
 {
 	const char *pid_file = options->pid_file != NULL ? options->pid_file :
 							   config->pid_file;
-	char *why = logs_open(&supervisor->logs, config);
+	char *why = logs_open(supervisor, config);
 	int status;
 
 	if (why != NULL) {
@@ -434,6 +437,7 @@ start(struct supervisor *supervisor, struct config *config,
 		return status;
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
+	logger_link_start(&supervisor->logger);
 	link_start(&supervisor->link);
 	inherited_close(&supervisor->inherited, true);
 	systemd_started(supervisor);
@@ -463,7 +467,7 @@ clean_up(struct supervisor *supervisor)
 	if (supervisor->pidfile != NULL)
 		pidfile_remove(supervisor->pidfile);
 	cgroup_close(&supervisor->cgroups);
-	logs_close(&supervisor->logs);
+	logs_close(supervisor);
 	plan_release(supervisor->plan);
 	notify_close(supervisor);
 	if (supervisor->signals.fd != -1)
@@ -473,7 +477,6 @@ clean_up(struct supervisor *supervisor)
 	free(supervisor->program);
 	free(supervisor->pid_path);
 	free(supervisor);
-	log_close();
 }
 
 int
@@ -508,6 +511,7 @@ supervisor_main(const struct supervisor_options *options)
 	if (options->daemonise)
 		daemon_ready(status);
 	if (status == 0) {
+		logs_started(supervisor);
 		loop_run(&supervisor->loop);
 		log_info("poold is stopped");
 	}
@@ -573,6 +577,8 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	if (supervisor->pidfile != NULL)
 		pidfile_write(supervisor->pidfile);
 	control_adopt(supervisor);
+	logs_adopt(supervisor);
+	logger_link_adopt(&supervisor->logger, head->logger_pid, head->logger_channel);
 	oneoff_adopt_all(supervisor);
 	figures_open(supervisor);
 	link_old_adopt(&supervisor->link, head->router_pid, head->router_channel);

@@ -21,6 +21,7 @@
 #include "supervisor/inherited.h"
 #include "supervisor/link.h"
 #include "supervisor/listener.h"
+#include "supervisor/logger_link.h"
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/oneoff.h"
@@ -57,6 +58,7 @@ struct supervisor {
 	struct notify notify;	/* NOTIFY_SOCKET of the workers */
 	struct systemd systemd; /* NOTIFY_SOCKET of our own */
 	struct logs logs;
+	struct logger_link logger;
 	struct control control;
 	struct events events;
 	struct figures_board figures;
@@ -87,6 +89,8 @@ void supervisor_stop_check(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor);
 /* The router has answered all that was accepted. */
 void supervisor_drained(struct supervisor *supervisor);
+/* Whether a process is one of those that are looked after. */
+bool supervisor_knows(struct supervisor *supervisor, pid_t pid);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
 void supervisor_reap_strangers(struct supervisor *supervisor);
 

@@ -7,7 +7,7 @@
 #include "common/util.h"
 #include "supervisor/load.h"
 
-#define ROUND_NS     (20 * MS_NS)
+#define ROUND_NS     (12 * MS_NS)
 #define FRESH_NS     (1000 * MS_NS)
 #define FRESH_MAX_NS (60000 * MS_NS)
 

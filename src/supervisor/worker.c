@@ -18,7 +18,6 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/util.h"
-#include "supervisor/access.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/environment.h"
 #include "supervisor/event.h"
@@ -264,14 +263,36 @@ watch(struct worker *worker)
 	struct loop *loop = loop_of(worker);
 
 	loop_io_add(loop, &worker->exit, EPOLLIN);
-	loop_io_add(loop, &worker->failure, EPOLLIN);
+	if (worker->failure.fd != -1)
+		loop_io_add(loop, &worker->failure, EPOLLIN);
 	if (worker->control.fd != -1)
 		loop_io_add(loop, &worker->control, EPOLLIN);
 }
 
-/* There is no worker for them. */
+/* The ends that are the process's. */
+struct ends {
+	int control; /* -1: none */
+	int line;
+	int log;
+};
+
 static void
-close_ends(struct worker *worker, int control_end, int line_end)
+close_ends(const struct ends *ends)
+{
+	int error = errno;
+
+	if (ends->control != -1)
+		close(ends->control);
+	if (ends->line != -1)
+		close(ends->line);
+	if (ends->log != -1)
+		close(ends->log);
+	errno = error;
+}
+
+/* Our own ends: there is no process. */
+static void
+close_own(struct worker *worker)
 {
 	int error = errno;
 
@@ -279,65 +300,107 @@ close_ends(struct worker *worker, int control_end, int line_end)
 	if (worker->control.fd != -1)
 		close(worker->control.fd);
 	worker->control.fd = -1;
-	if (control_end != -1)
-		close(control_end);
-	if (line_end != -1)
-		close(line_end);
 	control_line_close(worker);
+	if (worker->log_id != 0)
+		logs_process_failed(worker->pool->supervisor,
+		    logs_source_find(&worker->pool->supervisor->logs, worker->log_id));
+	worker->log_id = 0;
 	errno = error;
+}
+
+/* What the process gets; false, with errno, leaves nothing open.  What it writes
+ * goes through a pipe of its own. */
+static bool
+open_fds(struct worker *worker, struct spawn *spawn, struct ends *ends)
+{
+	struct pool *pool = worker->pool;
+	const struct log_tag tag = { .kind = LOGGER_WORKER,
+		.name = pool->service->name,
+		.output = pool->config->output,
+		.pool = pool->id,
+		.slot = worker->slot };
+	struct log_source *source = NULL;
+
+	*spawn = (struct spawn){ .path = pool->config->argv[0],
+		.argv = pool->config->argv,
+		.chdir = pool->config->chdir,
+		.account = &pool->account,
+		.switch_account = pool->supervisor->is_root,
+		.stdin_fd = environment_stdin(pool),
+		.death_signal = pool->config->stop_signal };
+	*ends = (struct ends){ -1, -1, -1 };
+	worker->log_id = 0;
+	if (control_line_open(worker, &ends->line) &&
+	    (spawn->fd_count = choose_fds(worker, spawn->fds, &ends->control)) != -1)
+		ends->log = logs_pipe(pool->supervisor, &tag, &source);
+	if (ends->log == -1) {
+		close_own(worker);
+		close_ends(ends);
+		return false;
+	}
+	if (source != NULL)
+		worker->log_id = source->id;
+	spawn->log_fd = ends->log;
+	if (ends->line != -1) {
+		worker->line.number = SPAWN_FD_FIRST + spawn->fd_count;
+		spawn->fds[spawn->fd_count++] = ends->line;
+	}
+	clear_slot(worker);
+	return true;
 }
 
 static bool
 fork_worker(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	struct spawn spawn = { .path = pool->config->argv[0],
-		.argv = pool->config->argv,
-		.chdir = pool->config->chdir,
-		.account = &pool->account,
-		.switch_account = pool->supervisor->is_root,
-		.stdin_fd = environment_stdin(pool),
-		.log_fd = log_fd(),
-		.death_signal = pool->config->stop_signal };
 	struct limits limits;
-	int control_end, line_end;
+	struct spawn spawn;
+	struct ends ends;
 
-	if (!control_line_open(worker, &line_end))
+	if (!open_fds(worker, &spawn, &ends))
 		return false;
-	spawn.fd_count = choose_fds(worker, spawn.fds, &control_end);
-	if (spawn.fd_count == -1) {
-		close_ends(worker, -1, line_end);
-		return false;
-	}
-	if (line_end != -1) {
-		worker->line.number = SPAWN_FD_FIRST + spawn.fd_count;
-		spawn.fds[spawn.fd_count++] = line_end;
-	}
 	limits_init(&limits, &pool->config->limits,
 	    cgroup_fd(&pool->supervisor->cgroups, pool));
 	spawn.limits = &limits;
 	spawn.envp = environment_new(worker, &spawn.listen_pid, &spawn.watchdog_pid);
-	clear_slot(worker);
 	worker->pid = spawn_process(&spawn, &worker->exit.fd, &worker->failure.fd);
 	environment_free(spawn.envp);
 	if (worker->pid == -1) {
 		worker->pid = 0;
-		close_ends(worker, control_end, line_end);
-		return false;
+		close_own(worker);
 	}
-	if (control_end != -1)
-		close(control_end);
-	if (line_end != -1)
-		close(line_end);
-	return true;
+	close_ends(&ends);
+	return worker->pid != 0;
+}
+
+/* There is a process: what it says and its time limit. */
+static void
+begin(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
+
+	worker->spawned_ns = util_now_ns();
+	if (worker->log_id != 0)
+		logs_process_started(pool->supervisor,
+		    logs_source_find(&pool->supervisor->logs, worker->log_id),
+		    worker->pid);
+	worker->log_id = 0;
+	if (pool_is_leased(pool))
+		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
+		    (uint32_t)worker->pid);
+	watch(worker);
+	if (may_be_silent(pool) &&
+	    wait_ns > (uint64_t)pool->config->ready_after_ms * MS_NS)
+		wait_ns = (uint64_t)pool->config->ready_after_ms * MS_NS;
+	if (worker->state == WORKER_STARTING)
+		set_timer(worker, wait_ns);
+	supervisor_title_touch(pool->supervisor);
 }
 
 static void
 do_spawn(struct worker *worker)
 {
-	struct pool *pool = worker->pool;
-	uint64_t wait_ns = (uint64_t)pool->config->start_timeout_ms * MS_NS;
-
 	worker->asked_to_leave = false;
 	worker->leaving = false;
 	worker->timed_out = false;
@@ -349,21 +412,59 @@ do_spawn(struct worker *worker)
 	memset(&worker->spawn_failure, 0, sizeof(worker->spawn_failure));
 	worker->said[0] = '\0';
 	health_spawned(worker);
+	loop_timer_clear(loop_of(worker), &worker->timer);
+	if (template_is_wanted(worker->pool)) {
+		template_ask(worker);
+		return;
+	}
 	if (!fork_worker(worker)) {
 		log_error("service %s: cannot start worker %u: %s", service_of(worker),
 		    worker->slot, strerror(errno));
 		worker_event(worker, WORKER_ON_FAILED);
 		return;
 	}
-	if (pool_is_leased(pool))
-		atomic_store(&lease_worker_at(&pool->board, worker->slot)->pid,
-		    (uint32_t)worker->pid);
-	watch(worker);
-	if (may_be_silent(pool) &&
-	    wait_ns > (uint64_t)pool->config->ready_after_ms * MS_NS)
-		wait_ns = (uint64_t)pool->config->ready_after_ms * MS_NS;
-	set_timer(worker, wait_ns);
-	supervisor_title_touch(pool->supervisor);
+	begin(worker);
+}
+
+bool
+worker_fork(struct worker *worker)
+{
+	struct spawn spawn;
+	struct ends ends;
+
+	if (!open_fds(worker, &spawn, &ends)) {
+		log_error("service %s: cannot start worker %u: %s", service_of(worker),
+		    worker->slot, strerror(errno));
+		return false;
+	}
+	spawn.envp = environment_forked(worker);
+	template_send_fork(worker, &spawn);
+	environment_free(spawn.envp);
+	close_ends(&ends);
+	worker->is_forking = true;
+	return true;
+}
+
+/* What it was told meanwhile, it is told now. */
+void
+worker_forked(struct worker *worker, pid_t pid, int pidfd)
+{
+	worker->is_forking = false;
+	worker->pid = pid;
+	worker->exit.fd = pidfd;
+	begin(worker);
+	if (worker->state == WORKER_STOPPING)
+		worker_signal(worker, worker->pool->config->stop_signal);
+	else if (worker->state == WORKER_KILLED)
+		worker_signal(worker, SIGKILL);
+}
+
+void
+worker_not_forked(struct worker *worker)
+{
+	worker->is_forking = false;
+	close_own(worker);
+	worker_event(worker, WORKER_ON_FAILED);
 }
 
 /* What is left of start_timeout is for its first health checks; at least one
@@ -421,6 +522,9 @@ do_stop(struct worker *worker, enum worker_state was)
 	if (pool->supervisor->quick && wait_ns > QUICK_STOP_NS)
 		wait_ns = QUICK_STOP_NS;
 	set_timer(worker, wait_ns);
+	/* last: it may be the end of the pool */
+	if (template_withdraw(worker))
+		worker_event(worker, WORKER_ON_FAILED);
 }
 
 /*
@@ -453,80 +557,27 @@ do_kill(struct worker *worker, const char *why)
 	tell_router(worker, ROLE_LEAVING);
 	worker_signal(worker, SIGKILL);
 	kill_children(worker);
+	/* last: it may be the end of the pool */
+	if (template_withdraw(worker))
+		worker_event(worker, WORKER_ON_FAILED);
 }
 
 /* --- the end ----------------------------------------------------------- */
 
-static void
-describe_exit(const siginfo_t *info, char *text, size_t size)
+void
+worker_says(struct worker *worker, const char *text)
 {
-	if (info->si_code == CLD_EXITED)
-		snprintf(text, size, "exited with status %d", info->si_status);
-	else
-		snprintf(text, size, "was killed by signal %d (%s%s)", info->si_status,
-		    strsignal(info->si_status),
-		    info->si_code == CLD_DUMPED ? ", core dumped" : "");
-}
-
-/* A limit that could not be set, or that was in the way of exec; else NULL. */
-static char *
-explain_limit(struct worker *worker)
-{
-	const struct spawn_failure *failure = &worker->spawn_failure;
-	const struct config_service *config = worker->pool->config;
-	char *text = limits_explain(failure->step, config, failure->error), *why;
-
-	if (text == NULL)
-		return NULL;
-	why = util_asprintf(": cannot %s", text);
-	free(text);
-	return why;
+	ending_keep(worker->said, text);
 }
 
 /* Why it never became ready, as far as can be told; "" if it cannot. */
 static char *
 explain_start(struct worker *worker, const siginfo_t *info)
 {
-	const struct spawn_failure *failure = &worker->spawn_failure;
-	const struct config_account *account = &worker->pool->account;
-	const char *path = worker->pool->config->argv[0];
-	char *access = NULL, *text;
+	char *why = ending_explain(worker->pool, &worker->spawn_failure, worker->said,
+	    info);
 
-	if (failure->step[0] != '\0') {
-		text = explain_limit(worker);
-		if (text != NULL)
-			return text;
-		if (failure->error == EACCES && strcmp(failure->step, "exec") == 0 &&
-		    worker->pool->config->limits.chroot[0] == '\0')
-			access = access_explain(path, account->uid, account->gid,
-			    account->groups, account->group_count);
-		text = util_asprintf(": cannot %s %s: %s%s%s", failure->step, path,
-		    strerror(failure->error), access != NULL ? ": " : "",
-		    access != NULL ? access : "");
-		free(access);
-		return text;
-	}
-	if (info->si_code == CLD_EXITED && info->si_status == 127)
-		return util_asprintf(
-		    ": %s could not be loaded; its own message "
-		    "in the log names the shared library or command that is "
-		    "missing",
-		    path);
-	if (worker->said[0] != '\0')
-		return util_asprintf(": %s", worker->said);
-	return health_explain(worker);
-}
-
-void
-worker_says(struct worker *worker, const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0' && n + 1 < sizeof(worker->said); text++)
-		worker->said[n++] = (char)((unsigned char)*text >= ' ' && *text != 0x7f ?
-			*text :
-			' ');
-	worker->said[n] = '\0';
+	return why != NULL ? why : health_explain(worker);
 }
 
 /* For whoever waits for this generation. */
@@ -552,7 +603,7 @@ log_end(struct worker *worker, const siginfo_t *info, uint64_t age_ns)
 	char end[128];
 	char *why;
 
-	describe_exit(info, end, sizeof(end));
+	ending_describe(info, end, sizeof(end));
 	strlcpy(worker->last_exit, end, sizeof(worker->last_exit));
 	worker->last_exit_ns = util_now_ns();
 	if (worker->asked_to_leave && worker->killed_for == NULL) {
@@ -660,7 +711,9 @@ do_back_off(struct worker *worker)
 	set_timer(worker, back_off_ns(worker));
 	trouble_tell(worker->pool);
 	/* last: it may be the end of the pool */
-	pool_worker_failed(worker->pool, "a process could not be started");
+	pool_worker_failed(worker->pool,
+	    template_is_wanted(worker->pool) ? worker->pool->template.why :
+					       "a process could not be started");
 }
 
 void

@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "common/roles.h"
 #include "supervisor/control_line.h"
+#include "supervisor/ending.h"
 #include "supervisor/health.h"
 #include "supervisor/life.h"
 #include "supervisor/spawn.h"
@@ -19,7 +20,6 @@
 
 struct pool;
 
-#define WORKER_SAID_SIZE 512
 /* The request that a worker has, as the router said in its last answer. */
 struct worker_request {
 	uint32_t query; /* of that answer; 0: never */
@@ -37,6 +37,7 @@ struct worker {
 	struct loop_io control; /* our end of its fd 4 */
 	int rest_fd;		/* memfd of its fd 7; -1: none */
 	struct control_line line;
+	uint32_t log_id;	 /* of its log_source, until it has a pid */
 	struct loop_io failure;	 /* what went wrong before exec */
 	struct loop_timer timer; /* of the state */
 	uint64_t spawned_ns;
@@ -46,6 +47,9 @@ struct worker {
 	uint64_t barren_since_ns; /* when the first of these was started */
 	struct stuck stuck;	  /* request_timeout */
 	struct health health;
+	bool awaits_fork;		    /* by its template */
+	bool is_forking;		    /* the template was sent FORK; see there */
+	bool refused;			    /* while template.c walks over the workers */
 	bool timed_out;			    /* killed for request_timeout */
 	bool asked_to_leave;		    /* its exit is no failure */
 	bool leaving;			    /* it was told to stop: it counts no more */
@@ -56,7 +60,7 @@ struct worker {
 	uint64_t lifetime_ns;		    /* max_lifetime, with its jitter */
 	uint64_t cpu_ticks;		    /* that cpu_pid had used; see load.c */
 	pid_t cpu_pid;
-	char said[WORKER_SAID_SIZE]; /* STATUS= of sd_notify(3); "": nothing */
+	char said[ENDING_SAID_SIZE]; /* STATUS= of sd_notify(3); "": nothing */
 	struct usage usage;
 	struct worker_request request;
 	char last_exit[96]; /* of the process before; "": there was none */
@@ -71,6 +75,15 @@ void worker_signal(struct worker *worker, int sig);
 
 /* What the worker says of itself, untrusted. */
 void worker_says(struct worker *worker, const char *text);
+
+/*
+ * From template.c.  Sends FORK for it; false, with errno: that cannot be.  The
+ * process was born, and the pidfd becomes the worker's.  It was not, or will not
+ * be: WORKER_ON_FAILED.
+ */
+bool worker_fork(struct worker *worker);
+void worker_forked(struct worker *worker, pid_t pid, int pidfd);
+void worker_not_forked(struct worker *worker);
 
 /* Whether it was told GO and nothing since. */
 static inline bool

@@ -9,6 +9,7 @@
 
 #include "common/http.h"
 #include "common/lease_head.h"
+#include "common/util.h"
 #include "router/access_line.h"
 
 static struct http_head head;
@@ -42,6 +43,7 @@ entry_make(const char *text, size_t len)
 	memset(msg.request_id, 0xab, sizeof(msg.request_id));
 	memset(msg.span_id, 0xcd, sizeof(msg.span_id));
 	msg.prefix_len = 4;
+	msg.accepted_ns = util_now_ns() - 5 * MS_NS;
 	client = address("192.0.2.7", 1234);
 	local = address("::1", 8080);
 	times = (struct access_times){ 12000, 3400000, 1234567890 };
@@ -156,6 +158,7 @@ END_TEST
 
 START_TEST(times_of_day_have_their_forms)
 {
+	uint64_t ms, start;
 	int n = 0;
 
 	ck_assert_int_eq(sscanf(written("$time_local"),
@@ -165,7 +168,11 @@ START_TEST(times_of_day_have_their_forms)
 	written("$time_iso8601");
 	ck_assert_uint_eq(strlen(line), strlen("2026-11-22T08:30:00.123+00:00"));
 	ck_assert_str_eq(line + 23, "+00:00");
-	ck_assert_uint_gt(strtoull(written("$time_ms"), NULL, 10), 1700000000000ULL);
+	ms = strtoull(written("$time_ms"), NULL, 10);
+	ck_assert_uint_gt(ms, 1700000000000ULL);
+	start = strtoull(written("$start_ns"), NULL, 10);
+	ck_assert_uint_le(start / 1000000, ms - 4);
+	ck_assert_uint_gt(start / 1000000, ms - 60000);
 }
 END_TEST
 

@@ -1170,11 +1170,11 @@ START_TEST(a_language_is_part_of_what_services_are_compared_by)
 	char *old, *fresh;
 
 	load_good("[language x]\ncommand = /bin/sh {app}\n" LISTEN APP_SERVICE
-		  "language = x\napp = /bin/sh\n");
+		  "language = x\noutput = log\napp = /bin/sh\n");
 	old = config_service_text(config, service("a"));
 	config_free(config);
 	load_good("[language x]\ncommand = /bin/sh -x {app}\n" LISTEN APP_SERVICE
-		  "language = x\napp = /bin/sh\n");
+		  "language = x\noutput = log\napp = /bin/sh\n");
 	fresh = config_service_text(config, service("a"));
 	ck_assert_str_ne(old, fresh);
 	free(old);
@@ -1189,10 +1189,11 @@ START_TEST(a_dump_has_the_languages)
 
 	put_program("prog");
 	load_good("[language x]\ncommand = prog \"{app}\" '$$' \\;\n" LISTEN APP_SERVICE
-		  "language = x\napp = /bin/sh\n");
+		  "language = x\noutput = log\napp = /bin/sh\n");
 	text = dump_text();
 	ck_assert_ptr_nonnull(strstr(text, "\n[language cgi]\ncommand = poold-cgi "));
-	ck_assert_ptr_nonnull(strstr(text, "\nlanguage = x\napp = /bin/sh\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(text, "\nlanguage = x\noutput = log\napp = /bin/sh\n"));
 	config_free(config);
 	load_good(text);
 	ck_assert_str_eq(service("a")->argv[0], path_of("prog"));

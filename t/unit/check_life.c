@@ -64,7 +64,9 @@ static const struct {
 	C(STOPPING, TIMEOUT, KILLED, KILL_STUCK),
 	C(STOPPING, KILL, KILLED, KILL),
 	C(STOPPING, EXIT, LOST, BURY),
+	C(STOPPING, FAILED, WAITING, REPLACE),
 	C(KILLED, EXIT, LOST, BURY),
+	C(KILLED, FAILED, WAITING, REPLACE),
 	C(LOST, SETTLED, WAITING, REPLACE),
 	C(WAITING, START, STARTING, SPAWN),
 	C(WAITING, TIMEOUT, STARTING, SPAWN),
@@ -183,6 +185,53 @@ START_TEST(a_worker_that_is_late_or_stuck_is_killed)
 }
 END_TEST
 
+START_TEST(every_cell_of_a_templates_life_is_as_it_should_be)
+{
+	static const struct {
+		unsigned char state, event, next, action;
+	} moves[] = {
+#define C(state, event, next, action) \
+	{ TEMPLATE_##state, TEMPLATE_ON_##event, TEMPLATE_##next, TEMPLATE_DO_##action }
+		C(NONE, START, STARTING, SPAWN),
+		C(NONE, STOP, NONE, RELEASE),
+		C(STARTING, READY, READY, SERVE),
+		C(STARTING, TIMEOUT, KILLED, KILL_LATE),
+		C(STARTING, BREACH, KILLED, KILL),
+		C(STARTING, STOP, ENDING, END),
+		C(STARTING, EXIT, WAITING, BURY),
+		C(STARTING, FAILED, WAITING, FAIL),
+		C(READY, TIMEOUT, KILLED, KILL_STUCK),
+		C(READY, BREACH, KILLED, KILL),
+		C(READY, STOP, ENDING, END),
+		C(READY, EXIT, WAITING, BURY),
+		C(KILLED, STOP, ENDING, END),
+		C(KILLED, EXIT, WAITING, BURY),
+		C(WAITING, START, STARTING, SPAWN),
+		C(WAITING, TIMEOUT, STARTING, SPAWN),
+		C(WAITING, STOP, NONE, RELEASE),
+		C(ENDING, TIMEOUT, ENDING, KILL),
+		C(ENDING, BREACH, ENDING, KILL),
+		C(ENDING, EXIT, NONE, REAP),
+#undef C
+	};
+
+	for (unsigned state = 0; state < TEMPLATE_STATES; state++)
+		for (unsigned event = 0; event < TEMPLATE_EVENTS; event++) {
+			unsigned next = state, action = TEMPLATE_DO_NOTHING;
+
+			for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++)
+				if (moves[i].state == state && moves[i].event == event) {
+					next = moves[i].next;
+					action = moves[i].action;
+				}
+			if (template_life[state][event].next != next ||
+			    template_life[state][event].action != action)
+				ck_abort_msg("%s, event %u", template_state_name(state),
+				    event);
+		}
+}
+END_TEST
+
 START_TEST(only_a_slot_without_a_process_spawns_one)
 {
 	for (unsigned state = 0; state < WORKER_STATES; state++)
@@ -197,9 +246,8 @@ START_TEST(only_a_slot_without_a_process_spawns_one)
 			/* and a process ends only by being reaped, or by not
 			 * having been forked */
 			if (has_process(state) && !has_process(s.next))
-				ck_assert(event == WORKER_ON_EXIT ||
-				    (event == WORKER_ON_FAILED &&
-					state == WORKER_STARTING));
+				ck_assert(
+				    event == WORKER_ON_EXIT || event == WORKER_ON_FAILED);
 			if (!has_process(state) && has_process(s.next))
 				ck_assert_int_eq(s.action, WORKER_DO_SPAWN);
 		}
@@ -260,7 +308,9 @@ START_TEST(a_million_random_events_keep_the_count_of_processes_right)
 
 		if (s.action == WORKER_DO_SPAWN)
 			processes++;
-		if (s.action == WORKER_DO_BURY || s.action == WORKER_DO_BACK_OFF)
+		if (s.action == WORKER_DO_BURY ||
+		    (event == WORKER_ON_FAILED && has_process(state) &&
+			!has_process(s.next)))
 			processes--;
 		state = s.next;
 		/* each ck_assert is a write to a pipe: a million are slow */
@@ -343,6 +393,7 @@ main(void)
 
 	tcase_add_test(tc, every_cell_of_a_workers_life_is_as_it_should_be);
 	tcase_add_test(tc, every_cell_of_a_pools_life_is_as_it_should_be);
+	tcase_add_test(tc, every_cell_of_a_templates_life_is_as_it_should_be);
 	tcase_add_test(tc, a_worker_starts_gets_ready_and_leaves);
 	tcase_add_test(tc, a_worker_that_dies_is_buried_whatever_it_was_doing);
 	tcase_add_test(tc, a_slot_is_not_used_again_before_its_leases_are_settled);

@@ -133,8 +133,8 @@ static const struct {
 } bad[] = {
 	{ "", "cut" },
 	{ "[end]\n", "does not begin" },
-	{ "[state]\nformat 2\nversion 9.9\nconfig x\n",
-	    "state of poold 9.9 has format 2" },
+	{ "[state]\nformat 3\nversion 9.9\nconfig x\n",
+	    "state of poold 9.9 has format 3" },
 	{ "[state]\nversion 9.9\nconfig x\n", "no 'format'" },
 	{ "[state]\nformat 1\nversion 9.9\nconfig [x\\n\n", "configuration in force" },
 	{ HEAD LISTENER SERVICE POOL WORKER, "cut" },

@@ -35,7 +35,15 @@ def tick():
         ticks += 1
 
 
-threading.Thread(target=tick, daemon=True).start()
+def start_ticking():
+    threading.Thread(target=tick, daemon=True).start()
+
+
+# a thread would be lost in a process that is forked from this one
+if "POOLD_TEMPLATE" in os.environ:
+    os.register_at_fork(after_in_child=start_ticking)
+else:
+    start_ticking()
 
 
 class Parts:

@@ -55,6 +55,7 @@ function bytes(n) {
 }
 function seconds(s) {
 	if (s === null || s === undefined) return NONE;
+	if (s === 0) return '0 s';
 	if (s < 0.001) return Math.round(s * 1e6) + ' µs';
 	if (s < 1) return (s * 1e3).toFixed(s < 0.01 ? 1 : 0) + ' ms';
 	if (s < 60) return s.toFixed(s < 10 ? 1 : 0) + ' s';

@@ -153,10 +153,18 @@ application_end_text(const struct application *app, char *text, size_t size)
 }
 
 void
+application_signal(const struct application *app, int sig)
+{
+	/* -1 would be everybody */
+	if (app->pid > 0)
+		(void)kill(app->pid, sig);
+}
+
+void
 application_close(struct application *app)
 {
-	if (app->pid != -1) {
-		(void)kill(app->pid, SIGKILL);
+	if (app->pid > 0) {
+		application_signal(app, SIGKILL);
 		(void)waitpid(app->pid, &app->status, 0);
 		app->pid = -1;
 	}

@@ -31,6 +31,9 @@ bool application_has_ended(struct application *app, int wait_ms);
 /* How, in words for the log. */
 void application_end_text(const struct application *app, char *text, size_t size);
 
+/* Sends it a signal, if it still runs. */
+void application_signal(const struct application *app, int sig);
+
 /* Kills it if it still runs, and closes the sockets. */
 void application_close(struct application *app);
 

@@ -225,8 +225,7 @@ end_tell(struct node *node)
 	if (!node->stopping || node->told || node->leases.held > 0)
 		return;
 	node->told = true;
-	if (node->application.pid != -1)
-		(void)kill(node->application.pid, SIGTERM);
+	application_signal(&node->application, SIGTERM);
 }
 
 /* Returns whether Node has ended. */
@@ -247,7 +246,7 @@ turn(struct node *node)
 			/* an end of file says what the pidfd does */
 			if (channel_flush(&node->channel) == -1 ||
 			    channel_drain(&node->channel) == -1)
-				(void)kill(node->application.pid, SIGKILL);
+				application_signal(&node->application, SIGKILL);
 			break;
 		case TAG_RESULTS:
 			results_take(node);

@@ -426,12 +426,14 @@ worker_next(PyObject *self, PyObject *unused)
 static PyObject *
 worker_close(PyObject *self, PyObject *unused)
 {
+	PyThreadState *thread;
 	struct worker *worker = (struct worker *)self;
 
 	(void)unused;
 	if (worker->worker != NULL) {
-		Py_BEGIN_ALLOW_THREADS poold_worker_close(worker->worker);
-		Py_END_ALLOW_THREADS
+		thread = PyEval_SaveThread();
+		poold_worker_close(worker->worker);
+		PyEval_RestoreThread(thread);
 	}
 	worker->worker = NULL;
 	return Py_NewRef(Py_None);

@@ -154,16 +154,15 @@ field_key(const char *name, size_t len)
 }
 
 static PyObject *
-kind_key(const struct environ *environ, enum field_kind kind, const char *name,
-    size_t len)
+kind_key(const struct environ *env, enum field_kind kind, const char *name, size_t len)
 {
 	PyObject *key;
 
 	switch (kind) {
 	case FIELD_TYPE:
-		return Py_NewRef(environ->content_type);
+		return Py_NewRef(env->content_type);
 	case FIELD_LENGTH:
-		return Py_NewRef(environ->content_length);
+		return Py_NewRef(env->content_length);
 	default:
 		if ((key = field_key(name, len)) != NULL)
 			PyUnicode_InternInPlace(&key);
@@ -174,7 +173,7 @@ kind_key(const struct environ *environ, enum field_kind kind, const char *name,
 /* The entry of a field, new or not; NULL: it is too long, or there are too many
  * (a client can make up names), or an exception. */
 static struct field *
-field_find(struct environ *environ, const char *name, size_t len)
+field_find(struct environ *env, const char *name, size_t len)
 {
 	unsigned hash = 0;
 	struct field *field;
@@ -184,39 +183,39 @@ field_find(struct environ *environ, const char *name, size_t len)
 	for (size_t i = 0; i < len; i++)
 		hash = hash * 31 + (unsigned char)name[i];
 	for (;; hash++) {
-		field = &environ->fields[hash % FIELDS_MAX];
+		field = &env->fields[hash % FIELDS_MAX];
 		if (field->name_len == 0)
 			break;
 		if (field->name_len == len && memcmp(field->name, name, len) == 0)
 			return field;
 	}
-	if (environ->field_count >= FIELDS_MAX / 2)
+	if (env->field_count >= FIELDS_MAX / 2)
 		return NULL;
 	field->kind = (uint8_t)field_kind(name, len);
 	if (field->kind != FIELD_DROPPED &&
-	    (field->key = kind_key(environ, field->kind, name, len)) == NULL)
+	    (field->key = kind_key(env, field->kind, name, len)) == NULL)
 		return NULL;
 	memcpy(field->name, name, len);
 	field->name_len = (uint8_t)len;
-	environ->field_count++;
+	env->field_count++;
 	return field;
 }
 
 /* A field that stands there already: the values in one, as in RFC 9110 section
  * 5.3, and cookies as in RFC 6265. */
 static int
-field_join(const struct environ *environ, PyObject *dict, PyObject *key, PyObject *first,
+field_join(const struct environ *env, PyObject *dict, PyObject *key, PyObject *first,
     PyObject *value)
 {
 	bool is_cookie = PyUnicode_CompareWithASCIIString(key, "HTTP_COOKIE") == 0;
 	PyObject *all = PyUnicode_FromFormat("%U%U%U", first,
-	    is_cookie ? environ->semicolon : environ->comma, value);
+	    is_cookie ? env->semicolon : env->comma, value);
 
 	return item_set(dict, key, all);
 }
 
 static int
-field_set(const struct environ *environ, PyObject *dict, PyObject *key, PyObject *value)
+field_set(const struct environ *env, PyObject *dict, PyObject *key, PyObject *value)
 {
 	Py_ssize_t size = PyDict_GET_SIZE(dict);
 	PyObject *there = PyDict_SetDefault(dict, key, value);
@@ -224,16 +223,15 @@ field_set(const struct environ *environ, PyObject *dict, PyObject *key, PyObject
 	if (there == NULL)
 		return -1;
 	/* it has not grown: there was one (the objects may be the same) */
-	return PyDict_GET_SIZE(dict) > size ?
-	    0 :
-	    field_join(environ, dict, key, there, value);
+	return PyDict_GET_SIZE(dict) > size ? 0 :
+					      field_join(env, dict, key, there, value);
 }
 
 static int
-field_add(struct environ *environ, PyObject *dict, const char *name, const char *value)
+field_add(struct environ *env, PyObject *dict, const char *name, const char *value)
 {
 	size_t name_len = strlen(name), value_len = strlen(value);
-	struct field *field = field_find(environ, name, name_len);
+	struct field *field = field_find(env, name, name_len);
 	PyObject *key, *object;
 	enum field_kind kind;
 	int result = -1;
@@ -247,11 +245,11 @@ field_add(struct environ *environ, PyObject *dict, const char *name, const char 
 		key = Py_NewRef(field->key);
 		object = cached_get(&field->value, value, value_len);
 	} else {
-		key = kind_key(environ, kind, name, name_len);
+		key = kind_key(env, kind, name, name_len);
 		object = latin1(value, value_len);
 	}
 	if (key != NULL && object != NULL)
-		result = field_set(environ, dict, key, object);
+		result = field_set(env, dict, key, object);
 	Py_XDECREF(key);
 	Py_XDECREF(object);
 	return result;
@@ -260,77 +258,77 @@ field_add(struct environ *environ, PyObject *dict, const char *name, const char 
 /* --- the request ---------------------------------------------------------- */
 
 static int
-value_set(struct environ *environ, PyObject *dict, enum value which, const char *text,
+value_set(struct environ *env, PyObject *dict, enum value which, const char *text,
     size_t len)
 {
-	return item_set(dict, environ->keys[which],
-	    cached_get(&environ->values[which], text, len));
+	return item_set(dict, env->keys[which],
+	    cached_get(&env->values[which], text, len));
 }
 
 static int
-text_set(struct environ *environ, PyObject *dict, enum value which, const char *text)
+text_set(struct environ *env, PyObject *dict, enum value which, const char *text)
 {
-	return value_set(environ, dict, which, text, strlen(text));
+	return value_set(env, dict, which, text, strlen(text));
 }
 
 static int
-number_set(struct environ *environ, PyObject *dict, enum value which, int number)
+number_set(struct environ *env, PyObject *dict, enum value which, int number)
 {
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", number);
 
-	return value_set(environ, dict, which, text, (size_t)len);
+	return value_set(env, dict, which, text, (size_t)len);
 }
 
 /* The host without its port; without a host, the address that was reached. */
 static int
-server_name_set(struct environ *environ, PyObject *dict, struct poold_request *req)
+server_name_set(struct environ *env, PyObject *dict, struct poold_request *req)
 {
 	const char *host = poold_host(req);
 	size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
 
 	if (len == 0 || *host == '\0')
-		return text_set(environ, dict, SERVER_NAME, poold_local_address(req));
-	return value_set(environ, dict, SERVER_NAME, host, len);
+		return text_set(env, dict, SERVER_NAME, poold_local_address(req));
+	return value_set(env, dict, SERVER_NAME, host, len);
 }
 
 static int
-values_set(struct environ *environ, PyObject *dict, struct poold_request *req)
+values_set(struct environ *env, PyObject *dict, struct poold_request *req)
 {
 	int port = poold_local_port(req);
 	int minor = poold_http_minor(req) > 0;
 	const char *target = poold_target(req);
 
-	return text_set(environ, dict, REQUEST_METHOD, poold_method(req)) == -1 ||
-		text_set(environ, dict, SCRIPT_NAME, poold_route(req)) == -1 ||
-		text_set(environ, dict, PATH_INFO, poold_path_info(req)) == -1 ||
-		text_set(environ, dict, QUERY_STRING, poold_query(req)) == -1 ||
-		text_set(environ, dict, REQUEST_URI, target) == -1 ||
-		text_set(environ, dict, RAW_URI, target) == -1 ||
-		server_name_set(environ, dict, req) == -1 ||
-		number_set(environ, dict, SERVER_PORT, port != 0 ? port : 80) == -1 ||
-		PyDict_SetItem(dict, environ->keys[SERVER_PROTOCOL],
-		    environ->protocols[minor]) == -1 ||
-		text_set(environ, dict, REMOTE_ADDR, poold_client_address(req)) == -1 ||
-		number_set(environ, dict, REMOTE_PORT, poold_client_port(req)) == -1 ||
-		text_set(environ, dict, REQUEST_ID, poold_request_id(req)) == -1 ?
+	return text_set(env, dict, REQUEST_METHOD, poold_method(req)) == -1 ||
+		text_set(env, dict, SCRIPT_NAME, poold_route(req)) == -1 ||
+		text_set(env, dict, PATH_INFO, poold_path_info(req)) == -1 ||
+		text_set(env, dict, QUERY_STRING, poold_query(req)) == -1 ||
+		text_set(env, dict, REQUEST_URI, target) == -1 ||
+		text_set(env, dict, RAW_URI, target) == -1 ||
+		server_name_set(env, dict, req) == -1 ||
+		number_set(env, dict, SERVER_PORT, port != 0 ? port : 80) == -1 ||
+		PyDict_SetItem(dict, env->keys[SERVER_PROTOCOL], env->protocols[minor]) ==
+		    -1 ||
+		text_set(env, dict, REMOTE_ADDR, poold_client_address(req)) == -1 ||
+		number_set(env, dict, REMOTE_PORT, poold_client_port(req)) == -1 ||
+		text_set(env, dict, REQUEST_ID, poold_request_id(req)) == -1 ?
 	    -1 :
 	    0;
 }
 
 PyObject *
-environ_make(struct environ *environ, struct poold_request *req, PyObject *input)
+environ_make(struct environ *env, struct poold_request *req, PyObject *input)
 {
-	PyObject *dict = PyDict_Copy(environ->base);
+	PyObject *dict = PyDict_Copy(env->base);
 	const char *name, *value;
 
 	if (dict == NULL)
 		return NULL;
-	if (values_set(environ, dict, req) == -1 ||
-	    PyDict_SetItem(dict, environ->keys[WSGI_INPUT], input) == -1)
+	if (values_set(env, dict, req) == -1 ||
+	    PyDict_SetItem(dict, env->keys[WSGI_INPUT], input) == -1)
 		goto fail;
 	for (size_t i = 0; poold_header_at(req, i, &name, &value); i++)
-		if (field_add(environ, dict, name, value) == -1)
+		if (field_add(env, dict, name, value) == -1)
 			goto fail;
 	return dict;
 fail:
@@ -359,12 +357,12 @@ base_set_variable(PyObject *base, const char *key, const char *name)
 
 /* All keys, those of VALUES too: a copy has its table's size. */
 static int
-base_fill(struct environ *environ, PyObject *errors, PyObject *file_wrapper)
+base_fill(struct environ *env, PyObject *errors, PyObject *file_wrapper)
 {
-	PyObject *base = environ->base;
+	PyObject *base = env->base;
 
 	for (size_t i = 0; i < VALUES; i++)
-		if (PyDict_SetItem(base, environ->keys[i], Py_None) == -1)
+		if (PyDict_SetItem(base, env->keys[i], Py_None) == -1)
 			return -1;
 	return base_set(base, "wsgi.version", Py_BuildValue("(ii)", 1, 0)) == -1 ||
 		base_set(base, "wsgi.url_scheme", PyUnicode_FromString("http")) == -1 ||
@@ -387,49 +385,49 @@ base_fill(struct environ *environ, PyObject *errors, PyObject *file_wrapper)
 struct environ *
 environ_new(PyObject *errors, PyObject *file_wrapper)
 {
-	struct environ *environ = calloc(1, sizeof(*environ));
+	struct environ *env = calloc(1, sizeof(*env));
 	bool good;
 
-	if (environ == NULL) {
+	if (env == NULL) {
 		PyErr_NoMemory();
 		return NULL;
 	}
-	environ->base = PyDict_New();
-	good = environ->base != NULL;
+	env->base = PyDict_New();
+	good = env->base != NULL;
 	for (size_t i = 0; i < VALUES; i++)
 		good = good &&
-		    (environ->keys[i] = PyUnicode_InternFromString(names[i])) != NULL;
-	environ->content_type = PyUnicode_InternFromString("CONTENT_TYPE");
-	environ->content_length = PyUnicode_InternFromString("CONTENT_LENGTH");
-	environ->protocols[0] = PyUnicode_FromString("HTTP/1.0");
-	environ->protocols[1] = PyUnicode_FromString("HTTP/1.1");
-	environ->comma = PyUnicode_FromString(", ");
-	environ->semicolon = PyUnicode_FromString("; ");
-	if (good && !PyErr_Occurred() && base_fill(environ, errors, file_wrapper) == 0)
-		return environ;
-	environ_free(environ);
+		    (env->keys[i] = PyUnicode_InternFromString(names[i])) != NULL;
+	env->content_type = PyUnicode_InternFromString("CONTENT_TYPE");
+	env->content_length = PyUnicode_InternFromString("CONTENT_LENGTH");
+	env->protocols[0] = PyUnicode_FromString("HTTP/1.0");
+	env->protocols[1] = PyUnicode_FromString("HTTP/1.1");
+	env->comma = PyUnicode_FromString(", ");
+	env->semicolon = PyUnicode_FromString("; ");
+	if (good && !PyErr_Occurred() && base_fill(env, errors, file_wrapper) == 0)
+		return env;
+	environ_free(env);
 	return NULL;
 }
 
 void
-environ_free(struct environ *environ)
+environ_free(struct environ *env)
 {
-	if (environ == NULL)
+	if (env == NULL)
 		return;
 	for (size_t i = 0; i < VALUES; i++) {
-		Py_CLEAR(environ->keys[i]);
-		Py_CLEAR(environ->values[i].object);
+		Py_CLEAR(env->keys[i]);
+		Py_CLEAR(env->values[i].object);
 	}
 	for (size_t i = 0; i < FIELDS_MAX; i++) {
-		Py_CLEAR(environ->fields[i].key);
-		Py_CLEAR(environ->fields[i].value.object);
+		Py_CLEAR(env->fields[i].key);
+		Py_CLEAR(env->fields[i].value.object);
 	}
-	Py_CLEAR(environ->content_type);
-	Py_CLEAR(environ->content_length);
-	Py_CLEAR(environ->protocols[0]);
-	Py_CLEAR(environ->protocols[1]);
-	Py_CLEAR(environ->comma);
-	Py_CLEAR(environ->semicolon);
-	Py_CLEAR(environ->base);
-	free(environ);
+	Py_CLEAR(env->content_type);
+	Py_CLEAR(env->content_length);
+	Py_CLEAR(env->protocols[0]);
+	Py_CLEAR(env->protocols[1]);
+	Py_CLEAR(env->comma);
+	Py_CLEAR(env->semicolon);
+	Py_CLEAR(env->base);
+	free(env);
 }

@@ -109,7 +109,7 @@ exception_tell(const char *what, PyObject *exception)
 {
 	PyObject *text = exception_format(exception, "format_exception_only");
 	const char *bytes = text_of(text);
-	char line[TEXT_MAX];
+	char line[TEXT_MAX] = "";
 	size_t n = 0;
 
 	if (bytes == NULL)

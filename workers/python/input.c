@@ -35,15 +35,19 @@ over(void)
 static Py_ssize_t
 receive(struct input *input, char *buf, size_t size)
 {
+	PyThreadState *thread;
 	ssize_t n;
 	int error;
 
 	if (input->req == NULL)
 		return over();
 	if (input->error == 0) {
-		Py_BEGIN_ALLOW_THREADS n = poold_read(input->req, buf, size);
+		thread = PyEval_SaveThread();
+		n = poold_read(input->req, buf, size);
 		error = errno;
-		Py_END_ALLOW_THREADS if (n >= 0) return n;
+		PyEval_RestoreThread(thread);
+		if (n >= 0)
+			return n;
 		input->error = error;
 	}
 	errno = input->error;

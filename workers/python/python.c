@@ -17,7 +17,19 @@
 #include "application.h"
 #include "asgi.h"
 #include "failure.h"
+#include "preload.h"
 #include "wsgi.h"
+
+#ifdef __SANITIZE_ADDRESS__
+/* What Python has allocated and not freed at the end is its own affair. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libpython\n";
+}
+#endif
 
 static void
 usage(FILE *out)
@@ -31,6 +43,8 @@ usage(FILE *out)
 	    "  --interface auto|wsgi|asgi\n"
 	    "The address is needed only without poold: see poold-python(8).\n");
 }
+
+static int usage_error(const char *fmt, ...) POOLD_PRINTF(1, 2);
 
 static int
 usage_error(const char *fmt, ...)
@@ -107,6 +121,10 @@ application_serve(const struct options *options, int argc, char **argv)
 
 	if (status != EX_OK)
 		return status;
+	if ((status = preload(options->app)) != EX_OK) {
+		Py_CLEAR(application.callable);
+		return status;
+	}
 	status = application.asgi ?
 	    asgi_serve(application.callable, options->app, argc, argv) :
 	    wsgi_serve(application.callable, argc, argv);

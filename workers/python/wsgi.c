@@ -183,6 +183,7 @@ too_much(struct wsgi *wsgi)
 static int
 part_write(struct wsgi *wsgi, const char *bytes, size_t len)
 {
+	PyThreadState *thread;
 	int result, error;
 	bool excess;
 
@@ -191,9 +192,12 @@ part_write(struct wsgi *wsgi, const char *bytes, size_t len)
 	excess = wsgi->length != -1 && !wsgi->is_head && len > (uint64_t)wsgi->left;
 	if (excess)
 		len = (size_t)wsgi->left;
-	Py_BEGIN_ALLOW_THREADS result = poold_write(wsgi->req, bytes, len);
+	thread = PyEval_SaveThread();
+	result = poold_write(wsgi->req, bytes, len);
 	error = errno;
-	Py_END_ALLOW_THREADS if (wsgi->length != -1) wsgi->left -= (int64_t)len;
+	PyEval_RestoreThread(thread);
+	if (wsgi->length != -1)
+		wsgi->left -= (int64_t)len;
 	if (client_result(wsgi, result, error) == -1)
 		return -1;
 	if (excess) {
@@ -227,34 +231,40 @@ write_call(PyObject *self, PyObject *data)
 
 /* --- the response --------------------------------------------------------- */
 
+static int response_end(struct wsgi *wsgi);
+
 /* All of a body that has not begun. */
 static int
 whole_send(struct wsgi *wsgi, const char *bytes, size_t len)
 {
+	PyThreadState *thread;
 	int result, error;
 
 	/* what HEAD would be the head of is not known, if it says no length; and
 	 * one that is wrong is for part_write to find out */
 	if ((wsgi->is_head && len == 0) ||
 	    (wsgi->length != -1 && (uint64_t)wsgi->length != len)) {
-		if (len == 0)
-			return response_begin(wsgi);
-		return part_write(wsgi, bytes, len);
+		if ((len == 0 ? response_begin(wsgi) : part_write(wsgi, bytes, len)) ==
+		    -1)
+			return -1;
+		return response_end(wsgi);
 	}
 	if (fields_apply(wsgi) == -1)
 		return -1;
 	wsgi->begun = true;
 	wsgi->left = 0;
-	Py_BEGIN_ALLOW_THREADS result = poold_respond(wsgi->req, wsgi->status, NULL,
-	    bytes, len);
+	thread = PyEval_SaveThread();
+	result = poold_respond(wsgi->req, wsgi->status, NULL, bytes, len);
 	error = errno;
-	Py_END_ALLOW_THREADS return client_result(wsgi, result, error);
+	PyEval_RestoreThread(thread);
+	return client_result(wsgi, result, error);
 }
 
 /* Ends a response that may have been sent in parts, or not at all. */
 static int
 response_end(struct wsgi *wsgi)
 {
+	PyThreadState *thread;
 	int result, error;
 
 	if (!wsgi->begun)
@@ -266,10 +276,12 @@ response_end(struct wsgi *wsgi)
 		    (long long)wsgi->left, (long long)wsgi->length);
 		return 0; /* libpoold cuts it */
 	}
-	Py_BEGIN_ALLOW_THREADS result = poold_end(wsgi->req);
+	thread = PyEval_SaveThread();
+	result = poold_end(wsgi->req);
 	error = errno;
-	Py_END_ALLOW_THREADS if (result == -1 &&
-	    error == EALREADY) return 0; /* it was whole */
+	PyEval_RestoreThread(thread);
+	if (result == -1 && error == EALREADY)
+		return 0; /* it was whole */
 	return client_result(wsgi, result, error);
 }
 
@@ -351,6 +363,7 @@ list_send(struct wsgi *wsgi, PyObject *list)
 static int
 file_send(struct wsgi *wsgi, int fd, off_t offset, uint64_t len)
 {
+	PyThreadState *thread;
 	int result, error;
 
 	if (wsgi->length != -1 && (uint64_t)wsgi->length > len && !wsgi->is_head) {
@@ -364,10 +377,11 @@ file_send(struct wsgi *wsgi, int fd, off_t offset, uint64_t len)
 	if (fields_apply(wsgi) == -1)
 		return -1;
 	wsgi->begun = true;
-	Py_BEGIN_ALLOW_THREADS result = poold_respond_file(wsgi->req, wsgi->status, NULL,
-	    fd, offset, len);
+	thread = PyEval_SaveThread();
+	result = poold_respond_file(wsgi->req, wsgi->status, NULL, fd, offset, len);
 	error = errno;
-	Py_END_ALLOW_THREADS return client_result(wsgi, result, error);
+	PyEval_RestoreThread(thread);
+	return client_result(wsgi, result, error);
 }
 
 static int
@@ -428,9 +442,9 @@ exception_answer(struct wsgi *wsgi, int input_error)
 }
 
 static void
-request_run(struct wsgi *wsgi, PyObject *environ)
+request_run(struct wsgi *wsgi, PyObject *dict)
 {
-	PyObject *args[] = { environ, wsgi->start_response };
+	PyObject *args[] = { dict, wsgi->start_response };
 	PyObject *result = PyObject_Vectorcall(wsgi->application, args, 2, NULL);
 
 	if (result == NULL)
@@ -443,18 +457,18 @@ request_run(struct wsgi *wsgi, PyObject *environ)
 static void
 request_answer(struct wsgi *wsgi)
 {
-	PyObject *input = input_new(wsgi->req), *environ = NULL;
+	PyObject *input = input_new(wsgi->req), *dict = NULL;
 	int input_error = 0;
 
 	if (input != NULL)
-		environ = environ_make(wsgi->environ, wsgi->req, input);
-	if (environ != NULL)
-		request_run(wsgi, environ);
+		dict = environ_make(wsgi->environ, wsgi->req, input);
+	if (dict != NULL)
+		request_run(wsgi, dict);
 	if (input != NULL)
 		input_error = input_detach(input);
 	if (PyErr_Occurred())
 		exception_answer(wsgi, input_error);
-	Py_XDECREF(environ);
+	Py_XDECREF(dict);
 	Py_XDECREF(input);
 }
 

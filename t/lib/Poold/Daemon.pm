@@ -239,6 +239,13 @@ sub router {
 	return $pid // 0;
 }
 
+sub logger {
+	my ($self) = @_;
+	my %children = $self->children;
+	my ($pid) = grep { $children{$_} =~ /^poold: logger\b/ } keys %children;
+	return $pid // 0;
+}
+
 # Workers of a service (of all without a name) that have set their title, in
 # the order of their slots.
 sub workers {
