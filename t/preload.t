@@ -7,6 +7,8 @@ use Poold::Test;
 use Poold::Proc qw(alive signal_to stat_of title state);
 use Time::HiRes qw(time sleep);
 
+alarm patience(200); # some of it waits for time limits
+
 sub config {
 	my ($service, @more) = @_;
 	return "[listen main]\naddress = 127.0.0.1:\@port\@\n\n[service app]\nroute = /\n"
@@ -133,7 +135,7 @@ for my $what (sort keys %broken) {
 	is($poold->get('/')->status, 200, '... and answers');
 	unlink "$poold->{dir}/flag";
 	like($poold->reload(20), qr/reload(?:ed| done)/, '... the next reload goes well');
-	$poold->stop;
+	is($poold->stop, 0, '... and poold ends');
 }
 
 # A template that hangs when it is to fork is ended after its time.
