@@ -75,6 +75,8 @@ is(($poold->workers('package'))[0], $package, 'what Python has compiled meanwhil
 
 # ---- what is broken
 
+# the one before may take its time to leave
+wait_until(sub { my @workers = $poold->workers('app'); @workers == 1 }, 10);
 my ($worker) = $poold->workers('app');
 sub broken {
 	my ($what, $pattern, %o) = @_;
