@@ -17,7 +17,7 @@ struct channel_line;
 
 struct channel {
 	int fd; /* its owner closes it */
-	STAILQ_HEAD(, channel_line)
+	STAILQ_HEAD(channel_lines, channel_line)
 	lines;
 };
 

@@ -27,7 +27,7 @@ struct leases {
 	size_t size;
 	size_t held; /* that are not detached */
 	uint64_t round;
-	TAILQ_HEAD(, lease)
+	TAILQ_HEAD(lease_list, lease)
 	fresh; /* by when they were taken */
 };
 
