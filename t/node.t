@@ -268,6 +268,17 @@ SKIP: {
 	ok($poold->wait_log('websocket closed 1000'), '... of which the application is told');
 }
 
+# ---- the example
+
+my $example = Poold::Test::srcdir() . '/conf/languages';
+my $hello = new_poold("[poold]\nlibexec = $poold->{bin}\n" . Poold::Proc::slurp("$example/node.ini"));
+$hello->{env} = { PORT => $hello->port };
+Poold::Test::copy_program("$example/hello.js", "$hello->{conf}/hello.js");
+$hello->start;
+$r = $hello->get('/hello?service=demo&data=test');
+is(join(' ', @{ $r->json }{qw(language port service data)}), 'node ' . $hello->port . ' demo test', 'the example serves');
+is($hello->stop, 0, '... and stops');
+
 # ---- exceptions and kills
 
 my ($pid) = nodes('app');
