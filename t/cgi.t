@@ -279,7 +279,7 @@ my ($status, $said) = $hello->run('-t', '-c', $hello->{ini});
 is($status, 0, 'the example is a valid configuration') or diag($said);
 $hello->start;
 $r = $hello->get('/hello');
-is($r->json->{language}, 'CGI', '... and serves');
+is($r->json->{language}, 'cgi', '... and serves');
 is($r->json->{port}, $hello->port, '... at its port');
 is($hello->stop, 0, '... and stops');
 

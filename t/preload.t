@@ -7,6 +7,8 @@ use Poold::Test;
 use Poold::Proc qw(alive signal_to stat_of title state);
 use Time::HiRes qw(time sleep);
 
+alarm patience(200); # some of it waits for time limits
+
 sub config {
 	my ($service, @more) = @_;
 	return "[listen main]\naddress = 127.0.0.1:\@port\@\n\n[service app]\nroute = /\n"
@@ -16,7 +18,7 @@ sub config {
 sub template_of {
 	my ($poold, $name) = @_;
 	my %children = $poold->children;
-	my ($pid) = grep { $children{$_} eq "poold: $name template" } keys %children;
+	my ($pid) = grep { $children{$_} =~ /^poold: $name template\b/ } keys %children;
 	return $pid;
 }
 
@@ -102,4 +104,113 @@ INI
 	is(scalar(grep { alive($_) } template_of($poold, 'app') // ()), 0, '... the template too');
 	$poold->destroy;
 }
-done_testing();
+
+# ---- templates that do what they should not
+
+sub misbehaving {
+	my ($what, @more) = @_;
+	return config("workers = 2\nstart_timeout = 2s\n" . join('', @more))
+	    =~ s{/preload\n}{/preload --do $what --if \@dir\@/flag\n}r;
+}
+
+my %broken = (
+	'exit-early' => qr/app: its template \(pid \d+\) exited with status 3 before it was ready: cannot load: as asked/,
+	'hang-early' => qr/its template \(pid \d+\) .* it took longer than start_timeout/,
+	'thread' => qr/it has 2 threads when everything is loaded.* set preload = no/,
+	'exit-late' => qr/its template \(pid \d+\) exited with status 4/,
+	'lie' => qr/its template \(pid \d+\) .*it broke the lease contract/,
+);
+for my $what (sort keys %broken) {
+	my $poold = poold(misbehaving($what));
+	my @workers = $poold->workers('app');
+	my $template = template_of($poold, 'app');
+	open(my $flag, '>', "$poold->{dir}/flag") or die;
+	close $flag;
+	$poold->write_config(misbehaving($what, "env.CHANGED = 1\n"));
+	my $line = $poold->reload(20);
+	like($line, qr/reload failed.*$broken{$what}/, "$what: the reload fails, and says why");
+	is(join(' ', $poold->workers('app')), "@workers", '... the old generation goes on');
+	is(template_of($poold, 'app'), $template, '... with its template')
+	    if wait_until(sub { (template_of($poold, 'app') // 0) == $template }, 5);
+	is($poold->get('/')->status, 200, '... and answers');
+	unlink "$poold->{dir}/flag";
+	like($poold->reload(20), qr/reload(?:ed| done)/, '... the next reload goes well');
+	is($poold->stop, 0, '... and poold ends');
+}
+
+# A template that hangs when it is to fork is ended after its time.
+{
+	my $poold = poold(misbehaving('hang-late'));
+	my ($victim) = $poold->workers('app');
+	my $template = template_of($poold, 'app');
+	open(my $flag, '>', "$poold->{dir}/flag") or die;
+	close $flag;
+	signal_to 'KILL', $victim;
+	ok($poold->wait_log(qr/template \(pid $template\) .*did not fork a worker in time/, 30),
+	    'a template that hangs while it forks is ended');
+	is($poold->get('/')->status, 200, '... while another worker answers');
+	unlink "$poold->{dir}/flag";
+	ok(wait_until(sub { my @now = $poold->workers('app'); @now == 2 }, 30),
+	    '... and the next one forks');
+	my $status = $poold->stop('INT');
+	is($status, 0, '... it all ends');
+}
+
+# A program that is none
+{
+	my $poold = new_poold(config('workers = 1') =~ s{/preload\n}{/echo\n}r);
+	$poold->start(nowait => 1);
+	ok($poold->wait_log(qr/service app: its template .*it is no template: set preload = no/, 15),
+	    'a program that cannot be a template says so');
+	$poold->stop;
+}
+
+# ---- scaling, restarts, descriptors, upgrade
+
+{
+	my $poold = poold(config("scaling = ondemand\nworkers_max = 4\nidle_timeout = 200ms"));
+	ok(wait_until(sub { template_of($poold, 'app') }, 5), 'a service without workers has its template');
+	my $start = time;
+	is($poold->get('/')->status, 200, '... which makes one for the first request');
+	note sprintf 'the first request took %.0f ms', (time - $start) * 1000;
+	is($poold->get('/')->json->{loads}, 1, '... that has loaded nothing itself');
+	$poold->stop;
+}
+{
+	my $rounds = $ENV{POOLD_TEST_FACTOR} ? 40 : 200;
+	my $poold = poold(config("workers = 4\nmax_requests = 1\nrecycle_jitter = 0"));
+	my $template = template_of($poold, 'app');
+	$poold->get('/') for 1 .. 8;
+	wait_until(sub { my @now = $poold->workers('app'); @now == 4 }, 10);
+	my @before = (fd_count($poold->pid), fd_count($template));
+	my %pids;
+	# who has had its request goes on until its successor is there
+	ok(wait_until(sub {
+		my $r = $poold->get('/');
+		$pids{ $r->json->{pid} }++ if $r->status == 200;
+		return keys %pids >= $rounds;
+	}, 40), 'workers are replaced again and again')
+	    or diag scalar keys %pids;
+	ok(wait_until(sub {
+		my @now = $poold->workers('app');
+		@now == 4 && fd_count($poold->pid) <= $before[0] + 2 && fd_count($template) == $before[1];
+	}, 15), '... and no descriptor is lost on the way')
+	    or diag "@before: " . fd_count($poold->pid) . ' ' . fd_count($template);
+	is(template_of($poold, 'app'), $template, '... of one template');
+
+	my @workers = $poold->workers('app');
+	$poold->mark;
+	$poold->signal('USR2');
+	ok($poold->wait_log(qr/goes on in the place of/, 20), 'poold is upgraded');
+	is(template_of($poold, 'app'), $template, '... the template stays');
+	is($poold->get('/')->status, 200, '... its workers answer');
+	ok(wait_until(sub {
+		my %now = map { $_ => 1 } $poold->workers('app');
+		keys %now == 4 && grep { !$now{$_} } @workers;
+	}, 15), '... and it forks their successors');
+	my $load = load($poold, target => '/', rate => 50);
+	is($poold->reload(20) =~ /reload(?:ed| done)/, 1, '... a reload goes well');
+	is(scalar @{ $load->stop->{failures} }, 0, '... no request is lost');
+	$poold->stop;
+}
+Poold::Test::finish();

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: ISC
 # The smallest CGI program: a head, an empty line, a body.
 printf 'Content-Type: application/json\n\n'
-printf '{"message":"hello","language":"CGI","pid":%d,"port":%d}\n' $$ "$SERVER_PORT"
+printf '{"language":"cgi","pid":%d,"port":%d}\n' $$ "$SERVER_PORT"

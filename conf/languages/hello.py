@@ -3,12 +3,15 @@
 
 import json
 import os
+import platform
 from urllib.parse import parse_qsl
 
 
 def answer(query, port):
     parameters = dict(parse_qsl(query, keep_blank_values=True))
-    return json.dumps({"message": "hello", "language": "Python", **parameters,
+    return json.dumps({"language": "python", "version": platform.python_version(),
+                       "service": parameters.get("service", ""),
+                       "data": parameters.get("data", ""),
                        "pid": os.getpid(), "port": port}).encode()
 
 

@@ -266,6 +266,9 @@ void poold_worker_peek(struct poold_worker *w);
  * comes again since its worker died, or one that was read from) whoever answers
  * must be given it.  NULL with ENOTSUP: poold_worker_peek did not come before. */
 const char *poold_head(const struct poold_request *req, size_t *len, bool *in_socket);
+/* Whether the connection may be kept after the response, as far as can be said before
+ * it: what answers otherwise says "Connection: close". */
+bool poold_may_keep(const struct poold_request *req);
 /* Ends the request: another program has answered with this status and so many
  * bytes (for logs).  keep: request and response are complete, the response told
  * its own length and did not say "Connection: close"; the connection is kept if

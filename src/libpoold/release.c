@@ -96,6 +96,12 @@ poold_head(const struct poold_request *req, size_t *len, bool *in_socket)
 }
 
 bool
+poold_may_keep(const struct poold_request *req)
+{
+	return req->keep && !req->detached && (!req->peeking || req->raw.counted);
+}
+
+bool
 poold_release(struct poold_request *req, int status, uint64_t bytes, bool keep)
 {
 	struct response *r = &req->response;

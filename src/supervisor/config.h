@@ -125,6 +125,7 @@ struct config_language {
 	struct config_origin at[CONFIG_KEYS_MAX];
 	char *command; /* with placeholders: see config_language.c */
 	enum config_app app;
+	int64_t concurrency;	       /* of services that do not say; 0: as of all */
 	struct config_strings options; /* "NAME TYPE": see config_option.c */
 	bool preload;		       /* of a service that does not say */
 	TAILQ_ENTRY(config_language) entry;

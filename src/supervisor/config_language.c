@@ -19,18 +19,21 @@ static const struct {
 	const char *name, *command;
 	enum config_app app;
 	bool preload;
+	int64_t concurrency; /* of services that do not say; 0: as of all */
 	const char *options[OPTIONS_MAX + 1]; /* NULL at their end */
 } shipped[] = {
-	{ "c", "{app}", CONFIG_APP_PATH, false, { NULL } },
-	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, false, { NULL } },
-	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, false, { NULL } },
-	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, false,
+	{ "c", "{app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "cgi", "poold-cgi --app {app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "csharp", "poold-csharp {app}", CONFIG_APP_PATH, false, 0, { NULL } },
+	{ "fastcgi", "poold-fastcgi {options} --app {app}", CONFIG_APP_PATH, false, 0,
 	    { "argument texts", "document_root path", NULL } },
-	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, false,
+	{ "node", "poold-node {options} {app}", CONFIG_APP_PATH, false, 64,
+	    { "interpreter text", "node_option texts", "argument texts", NULL } },
+	{ "php", "poold-fastcgi {options} --php {app}", CONFIG_APP_PATH, false, 0,
 	    { "root path", "index texts", "front_controller text", "extension texts",
 		"only_scripts bool", "follow_links bool", "interpreter text",
 		"php_ini path", "php_option texts", NULL } },
-	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, true,
+	{ "python", "poold-python {options} --app {app}", CONFIG_APP_MODULE, true, 0,
 	    { "python_path paths", "virtualenv path", "factory bool", "interface text",
 		NULL } },
 };
@@ -336,6 +339,7 @@ config_languages_check(struct config *config, struct config_errors *errors)
 		free(language->command);
 		language->command = util_strdup(shipped[i].command);
 		language->app = shipped[i].app;
+		language->concurrency = shipped[i].concurrency;
 		language->preload = shipped[i].preload;
 		for (const char *const *o = shipped[i].options; *o != NULL; o++)
 			config_strings_add(&language->options, *o, &nowhere);
@@ -567,8 +571,11 @@ config_service_language_check(const struct config *config, struct config_service
 	if (language == NULL && !incomplete)
 		language_unknown(config, service, errors);
 	app_check(service, language, errors);
-	if (language != NULL) {
-		preload_choose(service, language);
-		command_make(service, language, errors);
-	}
+	if (language == NULL)
+		return;
+	preload_choose(service, language);
+	if (language->concurrency != 0 &&
+	    service_origin(service, "concurrency") == &service->origin)
+		service->concurrency = language->concurrency;
+	command_make(service, language, errors);
 }

@@ -348,6 +348,22 @@ workers_json(struct supervisor *supervisor, const struct service *service)
 	return workers;
 }
 
+/* The process that workers are forked from; null where there is none. */
+static json_t *
+template_json(struct supervisor *supervisor, const struct service *service)
+{
+	struct pool *pool = control_status_pool(service);
+	struct template *template = &pool->template;
+	const struct usage *usage;
+
+	if (template->pid == 0)
+		return json_null();
+	usage = usage_look(&supervisor->usage, &template->usage, template->pid);
+	return json_pack("{s:i, s:s, s:o}", "pid", (int)template->pid, "state",
+	    template_state_name(template->state), "memory_bytes",
+	    number_or_null(usage->looked_ns != 0, usage->memory));
+}
+
 json_t *
 control_status_service(struct supervisor *supervisor, struct service *service,
     struct control_wanted wanted)
@@ -360,6 +376,7 @@ control_status_service(struct supervisor *supervisor, struct service *service,
 		return NULL;
 	json_object_set_new(json, "ok", json_true());
 	json_object_set_new(json, "workers", workers_json(supervisor, service));
+	json_object_set_new(json, "template", template_json(supervisor, service));
 	return json;
 }
 

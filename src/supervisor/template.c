@@ -72,8 +72,11 @@ fail_waiting(struct template *template)
 {
 	struct pool *pool = template->pool;
 
+	/* the failure of the first may be the end of the pool, which leads here
+	 * again: who was refused before is still to be told */
 	for (uint32_t i = 0; i < pool->worker_count; i++) {
-		pool->workers[i].refused = pool->workers[i].awaits_fork;
+		if (pool->workers[i].awaits_fork)
+			pool->workers[i].refused = true;
 		pool->workers[i].awaits_fork = false;
 	}
 	for (uint32_t i = 0; i < pool->worker_count; i++)
