@@ -324,7 +324,7 @@ template_open(struct template *t)
 	const char *service = getenv("POOLD_SERVICE");
 	const char *version = getenv("POOLD_TEMPLATE");
 	struct stat st;
-	int status;
+	int null, status;
 
 	if (strcmp(version, "1") != 0 || fstat(LEASE_FD_CONTROL, &st) == -1 ||
 	    !S_ISSOCK(st.st_mode))
@@ -336,9 +336,11 @@ template_open(struct template *t)
 	setproctitle("-poold: %.64s template", service != NULL ? service : "?");
 	if ((status = threads_check()) != 0)
 		return status;
-	close(LEASE_FD_CONTROL);
-	if (open("/dev/null", O_RDWR | O_CLOEXEC) == -1)
+	/* its number stays taken, as a worker's own will take it */
+	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1 ||
+	    dup3(null, LEASE_FD_CONTROL, O_CLOEXEC) == -1)
 		return complain(strerror(errno));
+	close(null);
 	if (msg_send(t->channel, &ready, sizeof(ready), 0) == -1)
 		return complain("the supervisor is gone");
 	return 0;

@@ -74,21 +74,21 @@ environment_update(void)
 {
 	static const char *const names[] = { "POOLD_SLOT", "POOLD_CONTROL_FD",
 		"POOLD_CONCURRENCY" };
-	PyObject *os = PyImport_ImportModule("os"), *environ = NULL, *value;
+	PyObject *os = PyImport_ImportModule("os"), *variables = NULL, *value;
 
-	if (os != NULL && (environ = PyObject_GetAttrString(os, "environ")) != NULL) {
-		(void)PyMapping_DelItemString(environ, "POOLD_TEMPLATE");
+	if (os != NULL && (variables = PyObject_GetAttrString(os, "environ")) != NULL) {
+		(void)PyMapping_DelItemString(variables, "POOLD_TEMPLATE");
 		PyErr_Clear();
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			const char *text = getenv(names[i]);
 
 			value = text != NULL ? PyUnicode_DecodeFSDefault(text) : NULL;
 			if (value != NULL)
-				(void)PyMapping_SetItemString(environ, names[i], value);
+				(void)PyMapping_SetItemString(variables, names[i], value);
 			Py_XDECREF(value);
 		}
 	}
-	Py_XDECREF(environ);
+	Py_XDECREF(variables);
 	Py_XDECREF(os);
 	PyErr_Clear();
 }
