@@ -47,6 +47,14 @@ $KINDS{gunicorn} = { start => \&start_gunicorn, program => 'gunicorn',
 $KINDS{'gunicorn-gthread'} = { start => \&start_gunicorn_gthread, program => 'gunicorn',
 	package => 'gunicorn', text => 'gunicorn -k gthread --threads 4, keep-alive' };
 our @PYTHON = qw(poold-python nginx-uwsgi uwsgi gunicorn gunicorn-gthread);
+
+# What bench/run --log compares.  POOLD_OTHER is another build of poold, such as
+# one from before a change.
+$KINDS{'poold-log'} = { start => \&start_logged,
+	text => 'poold with an access log in a file' };
+$KINDS{'poold-other'} = { start => \&start_other,
+	text => 'another build of poold (POOLD_OTHER), without an access log' };
+our @LOG = ('poold', 'poold-log', $ENV{POOLD_OTHER} ? 'poold-other' : ());
 our %PORT;	# of the servers that run
 my (%roots, %known, $dir, $poold, $workers);
 my $owner = $$;
@@ -126,11 +134,12 @@ sub spawn {
 }
 
 sub start_poold {
-	my ($name, $listen, $service) = @_;
+	my ($name, $listen, $service, %with) = @_;
 	my $user = $> == 0 ? 'user = nobody' : '';
+	my $log = $with{log} // 'off';
 	my $ini = write_file("$name.ini", <<"INI");
 [poold]
-access_log = off
+access_log = $log
 $user
 
 [listen main]
@@ -142,15 +151,18 @@ $service
 command = $dir/worker
 workers = $workers
 INI
-	spawn($name, undef, $poold, '-c', $ini);
+	spawn($name, undef, $with{program} // $poold, '-c', $ini);
 	return;
 }
 
 sub start_leased {
-	my ($name) = @_;
-	start_poold($name, 'keepalive_requests = 1000000000', 'route = /');
+	my ($name, %with) = @_;
+	start_poold($name, 'keepalive_requests = 1000000000', 'route = /', %with);
 	return;
 }
+
+sub start_logged { my ($name) = @_; return start_leased($name, log => "$dir/$name.access") }
+sub start_other { my ($name) = @_; return start_leased($name, program => $ENV{POOLD_OTHER}) }
 
 sub start_inherit {
 	my ($name) = @_;
