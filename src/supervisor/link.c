@@ -15,6 +15,7 @@
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
+#include "supervisor/role_process.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trouble.h"
 #include "supervisor/upgrade.h"
@@ -609,50 +610,6 @@ link_is_changing(const struct link *link)
 	return link->old.serves && link->pid != 0;
 }
 
-/* The router is this very program, executed anew: it inherits nothing of our
- * memory. */
-static bool
-fork_router(struct link *link, int sock)
-{
-	struct supervisor *supervisor = link->supervisor;
-	static char *argv[] = { "poold", "-R", "router", NULL };
-	struct log_tag tag = { .kind = LOGGER_OWN, .name = "router", .output = "log" };
-	struct config_account account;
-	struct log_source *source;
-	struct spawn spawn = { .path = "/proc/self/exe",
-		.argv = argv,
-		.envp = environ,
-		.account = &account,
-		.switch_account = supervisor->is_root,
-		.fds = { sock },
-		.fd_count = 1,
-		.stdin_fd = -1,
-		.death_signal = SIGTERM };
-	char *why;
-
-	if (!config_router_account(supervisor->plan->config, &account, &why)) {
-		log_error("cannot start the router: %s", why);
-		free(why);
-		return false;
-	}
-	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
-	link->pid = spawn.log_fd == -1 ?
-	    -1 :
-	    spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
-	if (link->pid == -1)
-		log_error("cannot start the router: %s", strerror(errno));
-	if (spawn.log_fd != -1)
-		close(spawn.log_fd);
-	config_account_free(&account);
-	if (link->pid != -1) {
-		logs_process_started(supervisor, source, link->pid);
-		return true;
-	}
-	link->pid = 0;
-	logs_process_failed(supervisor, source);
-	return false;
-}
-
 void
 link_start(struct link *link)
 {
@@ -666,7 +623,9 @@ link_start(struct link *link)
 		schedule_restart(link);
 		return;
 	}
-	if (!fork_router(link, ends[1])) {
+	link->pid = role_process_start(link->supervisor, "router", ends[1],
+	    &link->exit.fd, &link->failure.fd);
+	if (link->pid == 0) {
 		close(ends[0]);
 		close(ends[1]);
 		schedule_restart(link);

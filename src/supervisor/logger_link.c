@@ -16,6 +16,7 @@
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/spawn.h"
+#include "supervisor/role_process.h"
 #include "supervisor/supervisor.h"
 
 #define YOUNG_NS	(1000 * MS_NS)
@@ -366,49 +367,6 @@ logger_link_init(struct logger_link *link, struct supervisor *supervisor)
 	link->ping_timer.owner = link;
 }
 
-/* Its own last words go where all others go: to the logger after it. */
-static bool
-fork_logger(struct logger_link *link, int sock)
-{
-	struct supervisor *supervisor = link->supervisor;
-	static char *argv[] = { "poold", "-R", "logger", NULL };
-	struct log_tag tag = { .kind = LOGGER_OWN, .name = "logger", .output = "log" };
-	struct config_account account;
-	struct log_source *source;
-	struct spawn spawn = { .path = "/proc/self/exe",
-		.argv = argv,
-		.envp = environ,
-		.account = &account,
-		.switch_account = supervisor->is_root,
-		.fds = { sock },
-		.fd_count = 1,
-		.stdin_fd = -1,
-		.death_signal = SIGTERM };
-	char *why;
-
-	if (!config_router_account(supervisor->plan->config, &account, &why)) {
-		log_error("cannot start the logger: %s", why);
-		free(why);
-		return false;
-	}
-	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
-	link->pid = spawn.log_fd == -1 ?
-	    -1 :
-	    spawn_process(&spawn, &link->exit.fd, &link->failure.fd);
-	if (link->pid == -1)
-		log_error("cannot start the logger: %s", strerror(errno));
-	if (spawn.log_fd != -1)
-		close(spawn.log_fd);
-	config_account_free(&account);
-	if (link->pid != -1) {
-		logs_process_started(supervisor, source, link->pid);
-		return true;
-	}
-	link->pid = 0;
-	logs_process_failed(supervisor, source);
-	return false;
-}
-
 void
 logger_link_start(struct logger_link *link)
 {
@@ -423,7 +381,9 @@ logger_link_start(struct logger_link *link)
 		schedule_restart(link);
 		return;
 	}
-	if (!fork_logger(link, ends[1])) {
+	link->pid = role_process_start(link->supervisor, "logger", ends[1],
+	    &link->exit.fd, &link->failure.fd);
+	if (link->pid == 0) {
 		close(ends[0]);
 		close(ends[1]);
 		schedule_restart(link);
