@@ -59,25 +59,30 @@ is($poold->get('/package')->body, '1', '... and in a package, by python_path');
 
 # ---- a deploy
 
-my ($package) = $poold->workers('package');
+# The only worker of a service: the one before may take its time to leave.
+sub only_worker {
+	my ($service) = @_;
+	my @workers;
+	wait_until(sub { @workers = $poold->workers($service); @workers == 1 }, 10);
+	return "@workers";
+}
+my $package = only_worker('package');
 app('app.py', '"two"');
 $poold->reload;
 is($poold->get('/app')->body, 'two', 'HUP after a deploy starts a new generation');
-is(($poold->workers('package'))[0], $package, '... of what has changed alone');
+is(only_worker('package'), $package, '... of what has changed alone');
 put('lib/shop/prices.py', "PRICE = 22\n");
 $poold->reload;
 is($poold->get('/package')->body, '22', 'of a module, the whole package is watched');
-($package) = $poold->workers('package');
+$package = only_worker('package');
 make_path("$dir/srv/lib/shop/__pycache__");
 put('lib/shop/__pycache__/prices.cpython-311.pyc', 'compiled');
 $poold->reload;
-is(($poold->workers('package'))[0], $package, 'what Python has compiled meanwhile is no change');
+is(only_worker('package'), $package, 'what Python has compiled meanwhile is no change');
 
 # ---- what is broken
 
-# the one before may take its time to leave
-wait_until(sub { my @workers = $poold->workers('app'); @workers == 1 }, 10);
-my ($worker) = $poold->workers('app');
+my $worker = only_worker('app');
 sub broken {
 	my ($what, $pattern, %o) = @_;
 	$poold->mark;
