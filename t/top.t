@@ -143,10 +143,12 @@ my $client = $poold->client;
 $client->request('GET', '/apple?sleep_ms=' . patience(6000));
 shows(qr/^apple +running +□*■□*/m, 'a busy worker is a full square');
 shows(qr/^  ■ .* busy +\d+(?:\.\d+)?m?s /m, '... with the age of its request');
-sub busy_colour { return tmux('capture-pane', '-p', '-e', '-t', 'a') =~ /\033\[(?:\d+;)*38;5;(\d+)m\S*■/ ? $1 : '' }
-my $young = busy_colour();
-ok(wait_until(sub { my $now = busy_colour(); $now && $young && $now ne $young }, 10),
-    '... that changes its colour with age');
+sub busy_colour { return tmux('capture-pane', '-p', '-e', '-t', 'a') =~ /\033\[(?:\d+;)*38;5;(\d+)m[^\033]*■/ ? $1 : '' }
+my $young;
+wait_until(sub { $young = busy_colour() }, 10);
+ok(wait_until(sub { my $now = busy_colour(); $now && $now ne $young }, 10),
+    '... that changes its colour with age')
+    or diag("young: $young\n" . tmux('capture-pane', '-p', '-e', '-t', 'a'));
 keys_to('Enter');
 ok(wait_until(sub { screen() !~ / busy / }, 10), 'enter hides them again');
 
