@@ -62,6 +62,9 @@ sub rotate {
 
 prints($poold, "before-$_") for 1 .. 20;
 prints($poold, "quiet-before-$_", '/q') for 1 .. 20;
+# what is still under way then is rightly in the new files
+soon { text_of($logs[0]) =~ /before-20$/m && text_of($logs[2]) =~ /before-20$/m
+	&& (() = text_of($logs[1]) =~ /before-/g) == 40 } 'the logs are written';
 rotate(1);
 soon { text_of($logs[0]) =~ /logger\[\d+\]: the logs were reopened$/m } 'SIGUSR1: the logs are opened anew';
 prints($poold, "after-$_") for 1 .. 20;
