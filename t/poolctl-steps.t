@@ -116,9 +116,9 @@ sub install_script {
 	chmod 0755, "$poold->{poold}.new";
 	rename "$poold->{poold}.new", $poold->{poold} or die "rename: $!";
 }
-my $now = Poold::Test::find_poold();
 my $pid = $poold->pid;
-my @workers = $poold->workers('one');
+my @workers; # those of the last reload may take their time to leave
+wait_until(sub { @workers = $poold->workers('one'); @workers == 3 }, 10);
 install($next);
 ($status, $text) = ctl('upgrade');
 is($status, 0, 'an upgrade ends well');

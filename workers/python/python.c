@@ -21,13 +21,22 @@
 #include "wsgi.h"
 
 #ifdef __SANITIZE_ADDRESS__
-/* What Python has allocated and not freed at the end is its own affair. */
+/* What Python has allocated and not freed at the end is its own affair.  Of a
+ * process that was forked by clone(2) LeakSanitizer does not know the stack. */
 const char *__lsan_default_suppressions(void);
+int __lsan_is_turned_off(void);
+static bool was_forked;
 
 const char *
 __lsan_default_suppressions(void)
 {
 	return "leak:libpython\n";
+}
+
+int
+__lsan_is_turned_off(void)
+{
+	return was_forked;
 }
 #endif
 
@@ -121,6 +130,9 @@ application_serve(const struct options *options, int argc, char **argv)
 
 	if (status != EX_OK)
 		return status;
+#ifdef __SANITIZE_ADDRESS__
+	was_forked = getenv("POOLD_TEMPLATE") != NULL;
+#endif
 	if ((status = preload(options->app)) != EX_OK) {
 		Py_CLEAR(application.callable);
 		return status;
