@@ -148,7 +148,10 @@ my @messages = messages($daemon, qr/plain/);
 is(join(' ', map { /^(<\d+>).*: (?:\[\w+\] )?(\w+)$/ ? "$1$2" : () } @messages), '<27>bad <28>odd <30>plain',
     '... with their levels');
 close $daemon;
-prints($poold, "lost-$_") for 1 .. 5;
+soon {
+	prints($poold, 'lost');
+	return Poold::Proc::title($poold->logger) =~ /[1-9]\d* dropped/;
+} 'without a daemon they are dropped, and counted';
 $daemon = listen_syslog();
 my @back;
 wait_until(sub {
