@@ -297,7 +297,8 @@ my $asked = (grep { $_->{service} eq 'admin' } @{ ctl('status')->{services} })[0
 is($asked->{state}, 'running', '... by one worker');
 is($poold->get('/admin/livez')->status, 200, '... which answers others');
 $_->{text} = '' for @reading;
-sleep 3;
+# as many seconds as there are states told, all of which lie there for the others
+ok(stream_until($reading[0], qr/(?:^event: status\n.*?){4}/ms, 30), '... and goes on');
 my $first = rss($worker);
 for my $stream (@reading) { stream_until($stream, qr/^event: status/m, 30); $stream->{text} = '' }
 my $report = $load->stop;

@@ -198,16 +198,25 @@ is(ctl('check')->{problems}[0]{problem}, 'it is drained', '... as poolctl check 
 sub picture {
 	my ($name, $scheme, $width, $height, $whole) = @_;
 	$browser->look($scheme, $width, $height);
-	sleep 0.6; # for colours to change
+	ok($browser->wait_js(10, 'return !document.getAnimations().some((a) => a instanceof CSSTransition && a.playState === "running")'),
+	    "the page is at rest: $name");
 	cmp_ok($browser->picture("$pictures/$name.png", $whole), '>', 10_000, "a picture: $name");
 	is($browser->js('return document.documentElement.scrollWidth > innerWidth') ? 'wider' : 'fits', 'fits',
 	    '... nothing is wider than the window');
 	return;
 }
+# Requests of different age: each is a second old before the next one begins.
+my %sent;
 my @busy = map {
 	my $client = $poold->client;
+	my ($service) = m{(\w+)$};
+	my $count = ++$sent{$service};
 	$client->request('GET', "$_?sleep_ms=12000");
-	sleep 1.2;
+	wait_until(sub {
+		my @ages = grep { defined } map { $_->{request_seconds} }
+		    @{ ctl('status', $service)->{workers} };
+		return @ages >= $count && !grep { $_ < 1 } @ages;
+	}, 10);
 	$client;
 } '/shop/orders', '/api/search', '/shop/orders', '/shop/orders', '/api/search';
 picture('dashboard-light', 'light', 1280, 860);

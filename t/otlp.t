@@ -162,7 +162,10 @@ my $port = $listen->sockport;
 close $listen;
 is($client->get("/api?gone=$_")->status, 200, 'requests do not care for the collector')
     for 1 .. 3;
-sleep 2 * 1.1; # the logger has found it gone, and waits before it tries again
+# the logger has found it gone, and waits before it tries again
+ok(wait_until(sub {
+	return Poold::Proc::title($poold->logger) =~ /(\d+) dropped/ && $1 > 1;
+}, 15), '... which is noticed');
 $client->get('/api?more') for 1 .. 20;
 $listen = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 5,
     ReuseAddr => 1) or die $!;
