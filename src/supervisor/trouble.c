@@ -110,7 +110,7 @@ trouble_tell(struct pool *pool)
 		return;
 	role.start_ns = next_start_ns(pool);
 	pool->in_trouble = true;
-	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
+	link_send(&pool->supervisor->link, &role, sizeof(role), NULL, 0);
 }
 
 /* --- what the breakers do ---------------------------------------------- */
