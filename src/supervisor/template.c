@@ -287,27 +287,13 @@ on_end(void *owner)
 }
 
 static void
-close_io(struct template *template, struct loop_io *io)
-{
-	if (io->fd == -1)
-		return;
-	loop_io_remove(loop_of(template), io);
-	close(io->fd);
-	io->fd = -1;
-}
-
-static void
 on_failure(void *owner, uint32_t events)
 {
 	struct template *template = owner;
-	struct spawn_failure failure;
 
 	(void)events;
-	if (read(template->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		template->spawn_failure = failure;
-	}
-	close_io(template, &template->failure);
+	spawn_failure_read(template->failure.fd, &template->spawn_failure);
+	loop_io_close(loop_of(template), &template->failure);
 }
 
 static void
@@ -474,7 +460,7 @@ reap(struct template *template, siginfo_t *info)
 		on_failure(template, 0);
 	kill(-template->pid, SIGKILL);
 	waitid(P_PIDFD, (id_t) template->exit.fd, info, WEXITED | WNOHANG);
-	close_io(template, &template->exit);
+	loop_io_close(loop_of(template), &template->exit);
 	channel_close(&template->channel);
 	loop_timer_clear(loop_of(template), &template->timer);
 	template->pid = 0;
@@ -484,17 +470,14 @@ reap(struct template *template, siginfo_t *info)
 static void
 start_again_later(struct template *template)
 {
-	uint64_t wait_ns = BACK_OFF_MIN_NS;
-
 	if (!pool_wants_workers(template->pool))
 		return;
 	if (template->failures == 1 && template->ready_ns != 0) {
 		template_event(template, TEMPLATE_ON_START);
 		return;
 	}
-	for (unsigned i = 2; i < template->failures && wait_ns < BACK_OFF_MAX_NS; i++)
-		wait_ns *= 2;
-	set_timer(template, wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS);
+	set_timer(template,
+	    util_back_off_ns(template->failures, BACK_OFF_MIN_NS, BACK_OFF_MAX_NS));
 }
 
 static void

@@ -72,29 +72,11 @@ tell_worker(struct worker *worker, uint16_t type)
 static void
 tell_router(struct worker *worker, uint32_t type)
 {
-	bool with_rest = type == ROLE_READY && worker->rest_fd != -1;
-	struct role_worker role = { .type = type,
-		.generation = worker->pool->id,
-		.worker = worker->slot,
-		.pid = worker->pid,
-		.timed_out = worker->timed_out };
-
 	if (pool_is_leased(worker->pool))
-		channel_send(&worker->pool->supervisor->link.channel, &role, sizeof(role),
-		    &worker->rest_fd, with_rest ? 1 : 0);
+		link_tell_worker(&worker->pool->supervisor->link, worker, type);
 }
 
 /* --- what the process tells -------------------------------------------- */
-
-static void
-close_io(struct worker *worker, struct loop_io *io)
-{
-	if (io->fd == -1)
-		return;
-	loop_io_remove(loop_of(worker), io);
-	close(io->fd);
-	io->fd = -1;
-}
 
 static void
 on_check_done(struct worker *worker, const struct lease_done *done)
@@ -128,7 +110,8 @@ on_control(void *owner, uint32_t events)
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0)
-		close_io(worker, &worker->control); /* it exits, or is hostile */
+		loop_io_close(loop_of(worker),
+		    &worker->control); /* it exits, or is hostile */
 	else if ((size_t)n == sizeof(msg.signal) && msg.signal.type == LEASE_READY)
 		worker_event(worker, WORKER_ON_READY);
 	else if ((size_t)n == sizeof(msg.done) && msg.done.type == LEASE_DONE)
@@ -139,14 +122,10 @@ static void
 on_failure(void *owner, uint32_t events)
 {
 	struct worker *worker = owner;
-	struct spawn_failure failure;
 
 	(void)events;
-	if (read(worker->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		worker->spawn_failure = failure;
-	}
-	close_io(worker, &worker->failure);
+	spawn_failure_read(worker->failure.fd, &worker->spawn_failure);
+	loop_io_close(loop_of(worker), &worker->failure);
 }
 
 static void
@@ -642,8 +621,8 @@ do_bury(struct worker *worker)
 	kill_children(worker);
 	/* the C library has no waitid that tells what the process used */
 	syscall(SYS_waitid, P_PIDFD, worker->exit.fd, &info, WEXITED | WNOHANG, &used);
-	close_io(worker, &worker->exit);
-	close_io(worker, &worker->control);
+	loop_io_close(loop_of(worker), &worker->exit);
+	loop_io_close(loop_of(worker), &worker->control);
 	control_line_close(worker);
 	loop_timer_clear(loop_of(worker), &worker->timer);
 	stuck_clear(worker);
@@ -673,11 +652,7 @@ do_bury(struct worker *worker)
 static uint64_t
 back_off_ns(const struct worker *worker)
 {
-	uint64_t wait_ns = BACK_OFF_MIN_NS;
-
-	for (unsigned i = 2; i < worker->failures && wait_ns < BACK_OFF_MAX_NS; i++)
-		wait_ns *= 2;
-	return wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS;
+	return util_back_off_ns(worker->failures, BACK_OFF_MIN_NS, BACK_OFF_MAX_NS);
 }
 
 /* The first death is answered at once, the next ones with doubling pauses. */
