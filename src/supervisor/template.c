@@ -388,16 +388,17 @@ start(struct template *template)
 	int ends[2] = { -1, -1 }, null = open("/dev/null", O_RDWR | O_CLOEXEC), error;
 	bool good;
 
+	/* the process last: there is nothing to take back once it runs */
 	good = null != -1 && msg_pair(ends) == 0 &&
-	    start_process(template, null, ends[1]) &&
-	    channel_open(&template->channel, loop_of(template), ends[0]) == 0;
+	    channel_open(&template->channel, loop_of(template), ends[0]) == 0 &&
+	    start_process(template, null, ends[1]);
 	error = errno;
 	if (null != -1)
 		close(null);
 	if (ends[1] != -1)
 		close(ends[1]);
-	if (!good && ends[0] != -1)
-		close(ends[0]);
+	if (!good)
+		channel_close(&template->channel);
 	errno = error;
 	return good;
 }
