@@ -7,7 +7,6 @@
 
 #include "common/tcp.h"
 #include "libpoold/internal.h"
-#include "libpoold/leased.h"
 
 #define LOOKS_MAX 4 /* while bytes arrive between two looks */
 
