@@ -36,16 +36,19 @@ acceptor_watch(struct acceptor *a)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
 	size_t i;
 
+	a->watching = true;
+	a->pause_until_ns = 0;
 	for (i = 0; i < a->listeners->count; i++) {
 		event.data.ptr = &a->listeners->fds[i];
 		if (epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->listeners->fds[i], &event) ==
 		    -1) {
 			poold_log(NULL, "epoll_ctl: %s", strerror(errno));
+			/* all or none: those added cannot be added again */
+			acceptor_unwatch(a);
+			a->pause_until_ns = util_now_ns() + ACCEPT_PAUSE_MS * MS_NS;
 			return -1;
 		}
 	}
-	a->watching = true;
-	a->pause_until_ns = 0;
 	return 0;
 }
 

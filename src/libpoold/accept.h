@@ -51,7 +51,8 @@ int acceptor_timeout_ms(const struct acceptor *a, int title_ms);
 /* untouched_only: those that have sent no part of a head. */
 void acceptor_close_list(struct acceptor *a, enum connection_state state,
     bool untouched_only);
-/* Accepts from its listeners from now on; -1: logged. */
+/* Accepts from its listeners from now on; -1: logged, and to be tried again after
+ * pause_until_ns. */
 int acceptor_watch(struct acceptor *a);
 void acceptor_unwatch(struct acceptor *a);
 
