@@ -268,6 +268,7 @@ void
 logs_adopt(struct supervisor *supervisor)
 {
 	struct logs *logs = &supervisor->logs;
+	struct log_dest *dest;
 	char *why;
 
 	/* what the process wrote to when it was another program */
@@ -277,7 +278,9 @@ logs_adopt(struct supervisor *supervisor)
 		log_error("%s; going on with stderr alone", why);
 		free(why);
 		why = NULL;
-		logs->log_dest = log_dest_open(supervisor, "stderr", &why)->id;
+		dest = log_dest_open(supervisor, "stderr", &why);
+		logs->log_dest = dest != NULL ? dest->id : 0;
+		free(why);
 		set_text(&logs->log, "stderr");
 		set_text(&logs->slow_log, "off");
 	}
