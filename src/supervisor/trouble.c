@@ -138,7 +138,7 @@ trouble_tell(struct pool *pool)
 	empty_queue(pool);
 	role.start_ns = next_start_ns(pool);
 	pool->in_trouble = true;
-	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
+	link_send(&pool->supervisor->link, &role, sizeof(role), NULL, 0);
 }
 
 /* --- what the breakers do ---------------------------------------------- */
