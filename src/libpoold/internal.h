@@ -146,6 +146,7 @@ struct raw {
 	size_t unread;	   /* bytes of it in the socket still */
 	uint64_t consumed; /* by the kernel's count, when the request ends */
 	bool counted;	   /* consumed is known */
+	bool lent;	   /* another program reads and writes */
 };
 
 struct connection;
@@ -355,7 +356,8 @@ struct source {
 	void (*linger)(void *source, struct poold_request *req);
 	/* It is over: its connection goes, or goes back. */
 	void (*finish)(void *source, struct poold_request *req);
-	void (*peek)(void *source); /* NULL: it cannot */
+	/* Keeps heads; peek: in their sockets.  NULL: it cannot. */
+	void (*keep_heads)(void *source, bool peek);
 	/* Takes nothing more, but for what it has. */
 	void (*stop)(void *source);
 	/* Cuts all that is left. */

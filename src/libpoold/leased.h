@@ -23,7 +23,8 @@ struct leased {
 	bool stopping;	       /* STOP was received, or nobody is there to send one */
 	bool queued;	       /* the queue is in the epoll set */
 	bool is_many;	       /* several requests at a time */
-	bool peek;	       /* heads stay in their sockets */
+	bool keep_heads;       /* for poold_head */
+	bool peek;	       /* they stay in their sockets */
 	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
 	struct rest rest;
 	/* The lease of req is ours; to say so in the worker's slot. */
@@ -66,7 +67,7 @@ int leased_send_done(const struct poold_request *req, int sock, struct lease_don
 /* release.c: heads that stay in their sockets */
 /* Looks at the head, len bytes; -1: the client left. */
 int raw_peek(struct poold_request *req, int fd, size_t len);
-/* Keeps a copy of what is in req->in, and counts what was read so far. */
-int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg);
+/* Keeps a copy of what is in req->in; lent: and counts what was read so far. */
+int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg, bool lent);
 
 #endif
