@@ -9,7 +9,8 @@
  * answered), until REQUESTS are sent, SECONDS are over, or SIGTERM comes.
  * IDLE further connections send one request at the start and one at the end,
  * and must live in between.  Of 1000 requests PERMILLE have QUERY appended,
- * and are told apart in the report.  EXECUTIONS is the file in which the
+ * and are told apart in the report; with size=N in it their answers have N bytes
+ * and not SIZE.  EXECUTIONS is the file in which the
  * worker (chaos-worker.c) counts, one byte for each id; ids begin at FIRST.
  *
  * The report is lines of name=value on standard output; each of the first
@@ -73,6 +74,8 @@ enum state { STATE_CLOSED, STATE_CONNECTING, STATE_READY, STATE_BUSY };
 struct variant {
 	const char *query;
 	unsigned permille;
+	bool sized;  /* the query says the size of the answer */
+	size_t size; /* of the body, bytes */
 	uint64_t fates[FATES];
 };
 
@@ -248,7 +251,8 @@ client_compose(struct ledger *ledger, struct client *client)
 {
 	bool has_body = strcmp(ledger->method, "POST") == 0;
 	size_t body_len = has_body ? ledger->body_len : 0, id_len;
-	char length[64] = "";
+	char length[64] = "", size[32] = "";
+	const struct variant *variant;
 	int n;
 
 	if (ledger->next >= IDS_MAX)
@@ -256,6 +260,7 @@ client_compose(struct ledger *ledger, struct client *client)
 	client->number = ledger->next++;
 	/* the two requests of an idle one are for its connection alone */
 	client->variant = client->idle ? 0 : choose_variant(ledger);
+	variant = &ledger->variants[client->variant];
 	client->begun_ns = now_ns();
 	ledger->variant[client->number] = (unsigned char)client->variant;
 	ledger->busy++;
@@ -266,11 +271,12 @@ client_compose(struct ledger *ledger, struct client *client)
 		body_len = id_len + 1;
 	if (has_body)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", body_len);
+	if (!variant->sized)
+		snprintf(size, sizeof(size), "&size=%zu", ledger->size);
 	n = snprintf(client->out, HEAD_MAX,
-	    "%s %s?id=%s&size=%zu%s%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
-	    ledger->method, ledger->target, client->id, ledger->size,
-	    client->variant > 0 ? "&" : "",
-	    client->variant > 0 ? ledger->variants[client->variant].query : "", length);
+	    "%s %s?id=%s%s%s%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", ledger->method,
+	    ledger->target, client->id, size, client->variant > 0 ? "&" : "",
+	    client->variant > 0 ? variant->query : "", length);
 	if (n >= HEAD_MAX)
 		errx(1, "the request is too long");
 	client->out_len = (size_t)n + body_len;
@@ -428,6 +434,8 @@ judge(const struct ledger *ledger, const struct client *client, const char *body
     size_t len)
 {
 	const char *end = memchr(body, '\n', len);
+	const struct variant *variant = &ledger->variants[client->variant];
+	size_t size = variant->sized ? variant->size : ledger->size;
 	size_t id_len = strlen(client->id), line;
 
 	if (end == NULL)
@@ -439,7 +447,7 @@ judge(const struct ledger *ledger, const struct client *client, const char *body
 	for (size_t i = line; i < len; i++)
 		if (body[i] != body[i - line])
 			return FATE_MIXED;
-	return len == (ledger->size > line ? ledger->size : line) ? FATE_OK : FATE_WRONG;
+	return len == (size > line ? size : line) ? FATE_OK : FATE_WRONG;
 }
 
 /* Returns whether the answer is whole (or can become nothing any more). */
@@ -742,7 +750,7 @@ map_executions(const char *path)
 static void
 add_variant(struct ledger *ledger, char *text)
 {
-	char *colon = strchr(text, ':');
+	char *colon = strchr(text, ':'), *size;
 	struct variant *variant;
 
 	if (colon == NULL || ledger->variant_count == VARIANTS_MAX)
@@ -750,6 +758,10 @@ add_variant(struct ledger *ledger, char *text)
 	variant = &ledger->variants[ledger->variant_count++];
 	variant->permille = (unsigned)strtoul(text, NULL, 10);
 	variant->query = colon + 1;
+	if ((size = strstr(colon + 1, "size=")) != NULL) {
+		variant->sized = true;
+		variant->size = strtoul(size + strlen("size="), NULL, 10);
+	}
 }
 
 static void

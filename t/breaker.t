@@ -4,12 +4,16 @@
 # closes, and what does not open it.
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Poold::Control;
 use Poold::Test;
 use Poold::Proc qw(alive signal_to title);
 use POSIX ();
 use Time::HiRes qw(time);
 
 my $poold = new_poold(<<'INI');
+[poold]
+control = @run@/c.sock
+
 [listen main]
 address = 127.0.0.1:@port@
 
@@ -25,6 +29,11 @@ command = @bin@/flaky
 route = /without
 command = @bin@/without
 breaker = off
+
+[service stranded]
+route = /stranded
+command = @bin@/stranded
+workers = 1
 
 [service errors]
 route = /errors
@@ -81,7 +90,7 @@ sub timed {
 	return ($r, time - $began);
 }
 
-install($_, 'echo') for qw(flaky without);
+install($_, 'echo') for qw(flaky without stranded);
 $poold->start;
 my @good = $poold->workers('good');
 
@@ -158,6 +167,26 @@ break_service('without');
 	install('without', 'echo');
 	is($client->response(timeout => patience(30))->status, 200,
 	    '... until they are answered');
+}
+
+# --- a lease that lies in the queue when the last worker dies
+
+{
+	my $control = Poold::Control->new("$poold->{run}/c.sock");
+	my $client = $poold->client(timeout => patience(10));
+	my ($worker) = $poold->workers('stranded');
+	my $began;
+
+	signal_to 'STOP', $worker;
+	$client->request('GET', '/stranded');
+	eventually { $control->service('stranded')->{in_flight} == 1 } 10,
+	    'a request is leased to a worker that does not take it';
+	install('stranded', 'crash');
+	$began = time;
+	signal_to 'KILL', $worker;
+	is($client->response->status, 503, '... and gets 503 when all who could have died');
+	cmp_ok(time - $began, '<', patience(5), '... long before queue_timeout');
+	install('stranded', 'echo');
 }
 
 # --- the rate of failures

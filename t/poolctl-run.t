@@ -160,7 +160,7 @@ like(scalar <$bare>, qr/"ok": ?true/, '... and the connection goes on');
 # --- a terminal -------------------------------------------------------------------
 
 SKIP: {
-	skip('no tmux', 6) if system('command -v tmux >/dev/null 2>&1') != 0;
+	skip('no tmux', 7) if system('command -v tmux >/dev/null 2>&1') != 0;
 	my $folder = File::Temp->newdir('poold-tmux-XXXXXX', TMPDIR => 1);
 	my $tmux = "tmux -S $folder/s -f /dev/null";
 	my $tester = $$;
@@ -169,23 +169,36 @@ SKIP: {
 		my ($pattern, $name) = @_;
 		ok(wait_until(sub { $screen->() =~ $pattern }, 10), $name) or diag($screen->());
 	};
+	my $types = sub { system("$tmux send-keys -t a '$_[0]' Enter") };
+	# What is typed before a shell reads would go to another program, or be in front
+	# of its prompt.
+	my $prompts = sub {
+		my ($prompt) = @_;
+		wait_until(sub { $screen->() =~ /^\Q$prompt\E\s*\z/m }, 10);
+	};
 	system("env SHELL=/bin/sh $tmux new-session -d -s a -x 80 -y 24 env PS1='% ' /bin/sh");
-	# what is typed before would be in front of it
-	wait_until(sub { $screen->() =~ /^% /m }, 10);
-	system("$tmux send-keys -t a '$poolctl -s $socket run plain -- env PS1=inside: sh' Enter");
+	$prompts->('%');
+	$types->("$poolctl -s $socket run plain -- env PS1=inside: sh");
 	$shows->(qr/^inside:/m, 'a shell on a terminal has one of its own');
-	system("$tmux send-keys -t a 'stty size; tty; echo \$TERM' Enter");
+	$types->('stty size; tty; echo $TERM');
 	$shows->(qr/^24 80\n\/dev\/pts\/\d+\n\w+/m, '... of the same size and kind');
-	system("$tmux send-keys -t a 'sleep 1000' Enter");
-	wait_until(sub { $screen->() =~ /sleep 1000/ }, 5);
+	$prompts->('inside:');
+	$types->("sh -c \"echo begin\$((1 + 1)); exec sleep 1000\"");
+	$shows->(qr/^begin2/m, '... where a command runs');
 	system("$tmux send-keys -t a C-c");
-	system("$tmux send-keys -t a 'echo still \$((40 + 2))' Enter");
-	$shows->(qr/^still 42/m, '... with job control: Ctrl-C ends what runs in it');
+	$prompts->('inside:');
+	$types->('echo still $((40 + 2))');
+	$shows->(qr/^still 42/m, '... with job control: Ctrl-C ends it');
 	system("$tmux resize-window -t a -x 100 -y 30");
-	system("$tmux send-keys -t a 'stty size' Enter");
-	$shows->(qr/^30 100/m, '... whose size follows');
-	system("$tmux send-keys -t a 'exit 9' Enter");
-	system("$tmux send-keys -t a 'echo status \$?; stty -a | grep -o icanon' Enter");
+	ok(wait_until(sub {
+		$prompts->('inside:');
+		$types->('stty size');
+		$prompts->('inside:');
+		$screen->() =~ /^30 100/m;
+	}, 10), '... whose size follows') or diag($screen->());
+	$types->('exit 9');
+	$prompts->('%');
+	$types->('echo status $?; stty -a | grep -o icanon');
 	$shows->(qr/^status 9/m, '... and the status comes back');
 	$shows->(qr/^icanon/m, '... to a terminal as it was');
 	system("$tmux kill-server");

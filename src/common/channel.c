@@ -121,9 +121,7 @@ channel_close(struct channel *channel)
 
 	if (channel->loop == NULL || channel->io.fd == -1)
 		return;
-	loop_io_remove(channel->loop, &channel->io);
-	close(channel->io.fd);
-	channel->io.fd = -1;
+	loop_io_close(channel->loop, &channel->io);
 	while ((msg = TAILQ_FIRST(&channel->out)) != NULL) {
 		TAILQ_REMOVE(&channel->out, msg, entry);
 		msg_free(msg);

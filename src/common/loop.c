@@ -71,6 +71,16 @@ loop_io_remove(struct loop *loop, struct loop_io *io)
 }
 
 void
+loop_io_close(struct loop *loop, struct loop_io *io)
+{
+	if (io->fd == -1)
+		return;
+	loop_io_remove(loop, io);
+	close(io->fd);
+	io->fd = -1;
+}
+
+void
 loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
 	loop_timer_clear(loop, timer);

@@ -56,6 +56,8 @@ void loop_stop(struct loop *loop);
 int loop_io_add(struct loop *loop, struct loop_io *io, uint32_t events);
 int loop_io_change(struct loop *loop, struct loop_io *io, uint32_t events);
 void loop_io_remove(struct loop *loop, struct loop_io *io);
+/* Removes a descriptor and closes it; one that is not there is fine, too. */
+void loop_io_close(struct loop *loop, struct loop_io *io);
 
 /* Sets or moves a timer.  It is called once, no earlier than deadline_ns. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns);

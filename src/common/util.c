@@ -29,6 +29,16 @@ util_epoch_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+uint64_t
+util_back_off_ns(unsigned failures, uint64_t min_ns, uint64_t max_ns)
+{
+	uint64_t wait_ns = min_ns;
+
+	for (unsigned i = 2; i < failures && wait_ns < max_ns; i++)
+		wait_ns *= 2;
+	return wait_ns < max_ns ? wait_ns : max_ns;
+}
+
 static void
 addr_from_in6(struct lease_addr *addr, const struct sockaddr_in6 *in6)
 {

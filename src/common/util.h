@@ -16,6 +16,10 @@ uint64_t util_now_ns(void);
 /* CLOCK_REALTIME, milliseconds since the epoch: to show, not to measure with. */
 uint64_t util_epoch_ms(void);
 
+/* The pause before another attempt after failures in a row: min_ns after up to two,
+ * then twice as long each time, up to max_ns. */
+uint64_t util_back_off_ns(unsigned failures, uint64_t min_ns, uint64_t max_ns);
+
 /* Fills addr from a socket address; IPv4-mapped IPv6 becomes IPv4. */
 void util_addr_from_sockaddr(struct lease_addr *addr, const struct sockaddr_storage *ss);
 /* "127.0.0.1", "::1", "unix", or "-" when unknown.  buf: UTIL_ADDR_SIZE. */

@@ -171,7 +171,7 @@ begin_stop(struct many *many)
 	(void)epoll_ctl(a->epoll, EPOLL_CTL_DEL, a->serve->wake_fd, NULL);
 	for (size_t i = 0; i < a->listeners->count; i++)
 		acceptor_accept(a, a->listeners->fds[i], ACCEPT_LAST);
-	listeners_unwatch(a);
+	acceptor_unwatch(a);
 	a->pause_until_ns = 0;
 }
 
@@ -231,7 +231,7 @@ many_next(void *source)
 	if (serve_stopping())
 		begin_stop(many);
 	if (a->pause_until_ns != 0 && a->pause_until_ns <= util_now_ns())
-		(void)listeners_watch(a);
+		(void)acceptor_watch(a);
 	while ((req = ready_next(a)) == NULL && more) {
 		unpark(a);
 		/* what has arrived is served before an end */

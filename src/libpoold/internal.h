@@ -235,6 +235,13 @@ int request_take_head(struct poold_request *req);
 
 TAILQ_HEAD(request_list, poold_request);
 
+/* release.c: heads that stay in their sockets */
+/* Looks at the head, len bytes; -1: the client left. */
+int raw_peek(struct poold_request *req, int fd, size_t len);
+/* Keeps a copy of what is in req->in; lent: and counts what was read so far; -1: no
+ * memory. */
+int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg, bool lent);
+
 /* timing.c */
 void timing_reset(struct timing *timing);
 /* Ends the phase that is under way, if any. */

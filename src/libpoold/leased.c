@@ -21,8 +21,8 @@
 
 #include "common/lease.h"
 #include "common/msg.h"
+#include "libpoold/held.h"
 #include "libpoold/internal.h"
-#include "libpoold/lease_check.h"
 #include "libpoold/leased.h"
 
 enum taken { TAKEN_MESSAGE, TAKEN_NOTHING, TAKEN_END, TAKEN_ERROR };
@@ -32,15 +32,6 @@ protocol_error(const char *what)
 {
 	poold_log(NULL, "started as a worker of poold, but %s", what);
 	return EX_PROTOCOL;
-}
-
-/* One more; the worker is the only writer, so no locked instruction. */
-static void
-counter_add(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter,
-	    atomic_load_explicit(counter, memory_order_relaxed) + n,
-	    memory_order_relaxed);
 }
 
 static bool
@@ -170,194 +161,6 @@ start(struct leased *l)
 	return 0;
 }
 
-/* Of a lease that is over, all but its flags. */
-void
-leased_done_fill(const struct poold_request *req, struct lease_done *done)
-{
-	uint64_t us = (util_now_ns() - req->lease.taken_ns) / 1000;
-
-	done->type = LEASE_DONE;
-	done->serial = req->lease.serial;
-	done->slot = req->lease.slot;
-	/* At least 1: 0 would mean not told. */
-	done->service_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-}
-
-/* Counts the request in the scoreboard, unless no client asked. */
-void
-leased_count(struct leased *l, const struct poold_request *req,
-    const struct lease_done *done)
-{
-	struct lease_worker *me = l->me;
-
-	if (req->lease.type == LEASE_CHECK)
-		return;
-	counter_add(&me->requests, 1);
-	counter_add(&me->bytes, done->bytes);
-	if (done->status >= 500)
-		counter_add(&me->errors, 1);
-}
-
-/* From here on a look at the lease slot says that the request is over, though
- * the router has not heard of it yet. */
-void
-leased_over(struct poold_request *req)
-{
-	_Atomic uint64_t *answer = req->lease.answer;
-
-	if (answer != NULL)
-		atomic_store_explicit(answer,
-		    atomic_load_explicit(answer, memory_order_relaxed) |
-			LEASE_ANSWER_OVER,
-		    memory_order_release);
-}
-
-/* The lease is over for the router, but this worker is busy until it says DONE
- * once more. */
-static int
-lease_detach(struct poold_request *req)
-{
-	struct leased *l = req->lender;
-	struct lease_done done = { .type = LEASE_DONE,
-		.flags = LEASE_DONE_DETACHED,
-		.serial = req->lease.serial,
-		.slot = req->lease.slot,
-		.status = (uint16_t)req->response.status,
-		.bytes = req->response.bytes };
-
-	if (req->lease.type != LEASE_LEASE)
-		return 0;
-	leased_over(req); /* no time limit any more */
-	if (l->detach != NULL)
-		return l->detach(l, req, &done);
-	return msg_send(LEASE_FD_DONE, &done, sizeof(done), 0);
-}
-
-/* Sends DONE, with the phases behind it if whoever sent the lease knows them. */
-int
-leased_send_done(const struct poold_request *req, int sock, struct lease_done *done,
-    int flags)
-{
-	char text[LEASE_PHASES_SIZE];
-	struct iovec iov[2] = { { .iov_base = done, .iov_len = sizeof(*done) },
-		{ .iov_base = text } };
-
-	if (req->lease.has_phases && !(done->flags & LEASE_DONE_REFUSED))
-		iov[1].iov_len = phases_format(&req->timing.phases, text);
-	return msg_sendv(sock, iov, iov[1].iov_len > 0 ? 2 : 1, NULL, 0, flags);
-}
-
-/* The router may be of an earlier poold, and know nothing of spans. */
-static void
-lease_trace(struct poold_request *req, const struct lease_msg *msg)
-{
-	memcpy(req->trace_id, msg->request_id, sizeof(req->trace_id));
-	util_hex(msg->request_id, sizeof(msg->request_id), req->id);
-	req->sampled = (msg->flags & LEASE_SAMPLED) != 0;
-	if (LEASE_MSG_HAS(msg, span_id))
-		memcpy(req->span_id, msg->span_id, sizeof(req->span_id));
-	else
-		util_random(req->span_id, sizeof(req->span_id));
-	req->queued_ns = LEASE_MSG_HAS(msg, queued_ns) ? msg->queued_ns :
-							 msg->accepted_ns;
-	req->timing.shown = (msg->flags & LEASE_SERVER_TIMING) != 0;
-}
-
-/* Gets the head and makes the request of it; -1: the client left. */
-static int
-lease_open(struct leased *l, struct poold_request *req, int fd)
-{
-	const struct lease_msg *msg = l->msg;
-	const char *path = lease_check_path(msg);
-	struct request_index index = { .method = msg->method,
-		.target = msg->target,
-		.query = msg->query,
-		.host = msg->host,
-		.fields = lease_check_fields(msg),
-		.field_count = msg->field_count,
-		.body_len = msg->body_len,
-		.body_max = msg->body_max,
-		.minor = msg->flags & LEASE_HTTP10 ? 0 : 1,
-		.keep = (msg->flags & LEASE_KEEP) != 0,
-		.expect = (msg->flags & LEASE_EXPECT) != 0 };
-
-	req->in.pos = 0;
-	req->in.len = msg->head_len;
-	if (msg->flags & LEASE_REPLAY)
-		memcpy(req->in.buf, path + msg->path_len, msg->head_len);
-	else if (l->peek) {
-		if (raw_peek(req, fd, msg->head_len) == -1)
-			return -1;
-	} else if (io_recv_exactly(fd, req->in.buf, msg->head_len, HEAD_TIMEOUT_MS) == -1)
-		return -1;
-	if (l->keep_heads && raw_keep(req, fd, msg, l->peek) == -1)
-		return -1;
-	request_open(req, fd, &index, msg->head_len);
-	memcpy(req->path, path, msg->path_len);
-	request_route(req, msg->path_len, msg->prefix_len);
-	lease_trace(req, msg);
-	req->peer->client = msg->client;
-	req->peer->local = msg->local;
-	req->peer->local_known = true;
-	req->arrived_ns = msg->accepted_ns;
-	req->started_ns = req->lease.taken_ns;
-	req->on_detach = lease_detach;
-	req->lender = l;
-	return 0;
-}
-
-/* Tells the scoreboard who has the lease: first of all, since from here on the
- * request is lost with this process. */
-static void
-lease_own(struct leased *l, struct poold_request *req)
-{
-	const struct lease_msg *msg = l->msg;
-	struct lease_held *held = &req->lease;
-	struct lease_slot *slot;
-
-	*held = (struct lease_held){ .type = msg->type,
-		.slot = msg->slot,
-		.serial = msg->serial,
-		.taken_ns = util_now_ns(),
-		.has_phases = msg->type == LEASE_LEASE && LEASE_MSG_HAS(msg, span_id) };
-	timing_reset(&req->timing);
-	/* A CHECK has no slot. */
-	if (msg->type != LEASE_LEASE || msg->slot >= l->board.slot_count)
-		return;
-	slot = (struct lease_slot *)((char *)l->map + l->board.slot_off +
-	    (size_t)msg->slot * l->board.slot_size);
-	atomic_store_explicit(&slot->taken_ns, held->taken_ns, memory_order_relaxed);
-	atomic_store_explicit(&slot->answer, 0, memory_order_relaxed);
-	held->answer = &slot->answer;
-	atomic_store_explicit(&slot->owner, LEASE_OWNER(msg->serial, l->worker),
-	    memory_order_release);
-}
-
-enum leased_begun
-leased_begin(struct leased *l, struct poold_request *req, size_t len, int fd,
-    bool truncated)
-{
-	const struct lease_msg *msg = l->msg;
-
-	if (len < LEASE_MSG_MIN) {
-		poold_log(NULL, "a lease of %zu bytes was dropped", len);
-		return LEASED_DROPPED;
-	}
-	lease_own(l, req);
-	if (l->owned != NULL)
-		l->owned(l, req);
-	if (fd == -1 || truncated)
-		poold_log(NULL, "lease %llx came without its connection",
-		    (unsigned long long)msg->serial);
-	else if (!lease_check_valid(msg, len) ||
-	    (msg->type == LEASE_LEASE && msg->slot >= l->board.slot_count))
-		poold_log(NULL, "lease %llx was not understood",
-		    (unsigned long long)msg->serial);
-	else
-		return lease_open(l, req, fd) == -1 ? LEASED_LEFT : LEASED_OPEN;
-	return LEASED_REFUSED;
-}
-
 /* Says in the scoreboard that this worker has this very request. */
 static void
 publish(struct leased *l, struct poold_request *req)
@@ -390,7 +193,7 @@ lease_answer(struct leased *l, struct lease_done *done)
 	done->bytes = req->response.bytes;
 	if (!is_check)
 		rest_finish(&l->rest, done, req->response.state != RESPONSE_DONE);
-	leased_count(l, req, done);
+	held_count(l, req, done);
 }
 
 /* One LEASE or CHECK of len bytes in l->msg; its DONE goes to sock. */
@@ -399,21 +202,21 @@ lease_serve(struct leased *l, size_t len, int fd, bool truncated, int sock)
 {
 	struct poold_request *req = l->serve->req;
 	struct lease_done done = { .flags = LEASE_DONE_REFUSED };
-	enum leased_begun begun = leased_begin(l, req, len, fd, truncated);
+	enum held_begun begun = held_begin(l, req, len, fd, truncated);
 
-	if (begun == LEASED_OPEN)
+	if (begun == HELD_OPEN)
 		lease_answer(l, &done);
-	else if (begun == LEASED_LEFT)
+	else if (begun == HELD_LEFT)
 		done.flags = LEASE_DONE_CLOSE;
 	/* Closed before DONE: whoever reads that may give the connection to
 	 * another worker. */
 	if (fd != -1)
 		close(fd);
-	if (begun == LEASED_DROPPED)
+	if (begun == HELD_DROPPED)
 		return;
-	leased_done_fill(req, &done);
-	leased_over(req);
-	while (leased_send_done(req, sock, &done, 0) == -1) {
+	held_fill_done(req, &done);
+	held_over(req);
+	while (held_send_done(req, sock, &done, 0) == -1) {
 		if (errno == EAGAIN && io_wait(sock, POLLOUT, -1) == 0)
 			continue;
 		l->stopping = true; /* nobody is there any more */

@@ -42,32 +42,4 @@ void leased_close(struct leased *l);
 int leased_watch(int epoll, int fd, uint32_t events); /* data.u64 is fd */
 void leased_state_set(struct leased *l, enum lease_worker_state state);
 
-enum leased_begun {
-	LEASED_OPEN,	/* the request can be answered */
-	LEASED_LEFT,	/* the client left */
-	LEASED_REFUSED, /* to be answered so */
-	LEASED_DROPPED, /* no lease at all */
-};
-
-/* Makes req of the message of len bytes in l->msg, whose connection is fd. */
-enum leased_begun leased_begin(struct leased *l, struct poold_request *req, size_t len,
-    int fd, bool truncated);
-
-/* The end of a lease, in this order: the socket is closed, the DONE filled in
- * (all but flags, status and bytes), the request counted, the lease slot told,
- * the DONE sent. */
-void leased_done_fill(const struct poold_request *req, struct lease_done *done);
-void leased_count(struct leased *l, const struct poold_request *req,
-    const struct lease_done *done);
-void leased_over(struct poold_request *req);
-/* flags: MSG_DONTWAIT or 0.  0, or -1 with errno. */
-int leased_send_done(const struct poold_request *req, int sock, struct lease_done *done,
-    int flags);
-
-/* release.c: heads that stay in their sockets */
-/* Looks at the head, len bytes; -1: the client left. */
-int raw_peek(struct poold_request *req, int fd, size_t len);
-/* Keeps a copy of what is in req->in; lent: and counts what was read so far. */
-int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg, bool lent);
-
 #endif

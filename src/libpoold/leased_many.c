@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/msg.h"
+#include "libpoold/held.h"
 #include "libpoold/internal.h"
 #include "libpoold/leased.h"
 
@@ -158,7 +159,7 @@ static int
 done_send(struct many *many, const struct poold_request *req, struct lease_done *done)
 {
 	if (many->backlog.count == 0) {
-		if (leased_send_done(req, LEASE_FD_DONE, done, MSG_DONTWAIT) == 0)
+		if (held_send_done(req, LEASE_FD_DONE, done, MSG_DONTWAIT) == 0)
 			return 0;
 		if (errno != EAGAIN) {
 			many->leased.stopping = true; /* nobody is there any more */
@@ -206,8 +207,8 @@ lease_end(struct many *many, struct poold_request *req, struct lease_done *done)
 		(void)epoll_ctl(many->leased.epoll, EPOLL_CTL_DEL, req->fd, NULL);
 	if (req->fd != -1)
 		close(req->fd);
-	leased_done_fill(req, done);
-	leased_over(req);
+	held_fill_done(req, done);
+	held_over(req);
 	if (req->lease.type == LEASE_CHECK)
 		answer_check(many, done);
 	else if (done_send(many, req, done) == -1)
@@ -229,7 +230,7 @@ many_finish(void *source, struct poold_request *req)
 		.status = (uint16_t)req->response.status,
 		.bytes = req->response.bytes };
 
-	leased_count(&many->leased, req, &done);
+	held_count(&many->leased, req, &done);
 	lease_end(many, req, &done);
 }
 
@@ -279,7 +280,7 @@ lingering_expire(struct many *many)
 	}
 }
 
-/* What leased_begin says first of all. */
+/* What held_begin says first of all. */
 static void
 owned(struct leased *l, struct poold_request *req)
 {
@@ -295,17 +296,17 @@ lease_take(struct many *many, struct poold_request *req, size_t len, int fd,
     bool truncated)
 {
 	struct lease_done done = { .flags = LEASE_DONE_REFUSED };
-	enum leased_begun begun = leased_begin(&many->leased, req, len, fd, truncated);
+	enum held_begun begun = held_begin(&many->leased, req, len, fd, truncated);
 
-	if (begun == LEASED_OPEN)
+	if (begun == HELD_OPEN)
 		return req;
-	if (begun == LEASED_DROPPED) {
+	if (begun == HELD_DROPPED) {
 		if (fd != -1)
 			close(fd);
 		worker_request_free(many->worker, req);
 		return NULL;
 	}
-	if (begun == LEASED_LEFT)
+	if (begun == HELD_LEFT)
 		done.flags = LEASE_DONE_CLOSE;
 	req->fd = fd;
 	lease_end(many, req, &done);

@@ -274,6 +274,17 @@ dest_add(struct dest *dest, const char *text, size_t len)
 	dest->touched = true;
 }
 
+bool
+dest_has_room(struct dest *dest, size_t len)
+{
+	bool room;
+
+	pthread_mutex_lock(&dest->mutex);
+	room = dest->in.len + len <= DEST_QUEUE_MAX;
+	pthread_mutex_unlock(&dest->mutex);
+	return room;
+}
+
 void
 dest_wake(struct dest *dest)
 {

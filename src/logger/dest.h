@@ -71,6 +71,8 @@ struct dest *dest_new(uint32_t id, const char *name, enum dest_kind kind, int fd
 void dest_replace(struct dest *dest, int fd);
 /* Adds lines, each with its end.  Never blocks. */
 void dest_add(struct dest *dest, const char *text, size_t len);
+/* Whether so many bytes would be taken and not dropped. */
+bool dest_has_room(struct dest *dest, size_t len);
 /* Lets the thread see what was added. */
 void dest_wake(struct dest *dest);
 /* Lines dropped so far; *error: why the last write failed, 0 when it did not. */

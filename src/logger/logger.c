@@ -148,6 +148,16 @@ is_time_to_tell(struct logger *logger, struct dest *dest, int error, uint64_t no
 	return dest->id != logger->log && now_ns - dest->told_ns >= TELL_NS;
 }
 
+/* Whether the log takes a line: a number that is told and then dropped itself
+ * would be lost. */
+static bool
+can_tell(struct logger *logger)
+{
+	struct dest *log = find_dest(logger, 0);
+
+	return log != NULL && dest_has_room(log, LINE_OUT_MAX);
+}
+
 /* Returns whether something is still to be told. */
 static bool
 tell_dropped(struct logger *logger)
@@ -162,7 +172,7 @@ tell_dropped(struct logger *logger)
 		lines = dropped - dest->told;
 		if (lines == 0)
 			continue;
-		if (!is_time_to_tell(logger, dest, error, now_ns)) {
+		if (!is_time_to_tell(logger, dest, error, now_ns) || !can_tell(logger)) {
 			left = true;
 			continue;
 		}

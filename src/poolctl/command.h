@@ -22,6 +22,15 @@ json_t *command_ask(struct client *client, json_t *request);
 json_t *command_hear(struct client *client);
 /* Says on stderr what was wrong, if anything.  Returns the exit status. */
 int command_failure(const json_t *reply);
+/* Sends a request, which it takes over, and shows its reply: as JSON if options say
+ * so, else what failed, or, when it went well, by show, which may be NULL.  Returns the
+ * exit status. */
+int command_exchange(struct client *client, const struct options *options,
+    json_t *request, void (*show)(const json_t *reply));
+/* The same for a request whose reply is followed by lines, up to one that has "end" in
+ * it, or until the connection ends (*ended: which); show is for each of them. */
+int command_follow(struct client *client, const struct options *options, json_t *request,
+    void (*show)(const json_t *line), bool *ended);
 
 /* A command (args: the service, then its words) as the service would run it.
  * Returns its exit status, or as poolctl(1) says. */

@@ -46,59 +46,6 @@ static const char help_text[] =
     "  stop                   finish all requests and stop; waits\n"
     "See poolctl(1).\n";
 
-/* --- replies ----------------------------------------------------------- */
-
-int
-command_failure(const json_t *reply)
-{
-	const json_t *errors = json_object_get(reply, "errors");
-
-	for (size_t i = 0; i < json_array_size(errors); i++)
-		warnx("%s", json_string_value(json_array_get(errors, i)));
-	if (!json_is_true(json_object_get(reply, "ok"))) {
-		const char *why = json_string_value(json_object_get(reply, "error"));
-
-		warnx("%s", why != NULL ? why : "it failed");
-		return 1;
-	}
-	return 0;
-}
-
-json_t *
-command_ask(struct client *client, json_t *request)
-{
-	client_send(client, request);
-	return command_hear(client);
-}
-
-json_t *
-command_hear(struct client *client)
-{
-	json_t *reply = client_receive(client);
-
-	if (reply == NULL)
-		errx(EX_UNAVAILABLE, "poold has closed the connection");
-	return reply;
-}
-
-/* show: for people, when it went well; may be NULL. */
-static int
-exchange(struct client *client, const struct options *options, json_t *request,
-    void (*show)(const json_t *reply))
-{
-	json_t *reply = command_ask(client, request);
-	int status = json_is_true(json_object_get(reply, "ok")) ? 0 : 1;
-
-	if (options->json)
-		puts(client->line);
-	else if (status != 0)
-		command_failure(reply);
-	else if (show != NULL)
-		show(reply);
-	json_decref(reply);
-	return status;
-}
-
 /* --- commands ---------------------------------------------------------- */
 
 struct command {
@@ -114,15 +61,15 @@ run_simple(struct client *client, const struct options *options,
     const struct command *command, char **args)
 {
 	(void)args;
-	return exchange(client, options, json_pack("{s:s}", "command", command->name),
-	    command->show);
+	return command_exchange(client, options,
+	    json_pack("{s:s}", "command", command->name), command->show);
 }
 
 static int
 run_service(struct client *client, const struct options *options,
     const struct command *command, char **args)
 {
-	return exchange(client, options,
+	return command_exchange(client, options,
 	    json_pack("{s:s, s:s}", "command", command->name, "service", args[0]),
 	    command->show);
 }
@@ -142,7 +89,7 @@ run_status(struct client *client, const struct options *options,
 {
 	if (args[0] == NULL)
 		return run_simple(client, options, command, args);
-	return exchange(client, options,
+	return command_exchange(client, options,
 	    json_pack("{s:s, s:s}", "command", "status", "service", args[0]),
 	    show_service);
 }
@@ -154,7 +101,7 @@ run_reload(struct client *client, const struct options *options,
 	json_t *request = json_pack("{s:s, s:s?}", "command", command->name, "service",
 	    args[0]);
 
-	return options->json ? exchange(client, options, request, NULL) :
+	return options->json ? command_exchange(client, options, request, NULL) :
 			       reload_run(client, request);
 }
 
@@ -187,7 +134,7 @@ run_scale(struct client *client, const struct options *options,
 		warnx("scale: '%s' is no number, and not auto", args[1]);
 		return EX_USAGE;
 	}
-	return exchange(client, options,
+	return command_exchange(client, options,
 	    json_pack("{s:s, s:s, s:o}", "command", command->name, "service", args[0],
 		"workers", automatic ? json_null() : json_integer(workers)),
 	    NULL);
@@ -227,24 +174,12 @@ static int
 run_events(struct client *client, const struct options *options,
     const struct command *command, char **args)
 {
-	bool ended = false;
-	json_t *json = command_ask(client,
-	    json_pack("{s:s, s:b}", "command", command->name, "follow", options->follow));
-	int status = command_failure(json);
+	bool ended;
 
 	(void)args;
-	json_decref(json);
-	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
-		ended = json_object_get(json, "end") != NULL;
-		if (!ended && options->json)
-			puts(client->line);
-		else if (!ended)
-			show_event(json);
-		json_decref(json);
-		if (fflush(stdout) == EOF)
-			return EX_IOERR;
-	}
-	return status;
+	return command_follow(client, options,
+	    json_pack("{s:s, s:b}", "command", command->name, "follow", options->follow),
+	    show_event, &ended);
 }
 
 static int
@@ -253,25 +188,12 @@ run_logs(struct client *client, const struct options *options,
 {
 	json_t *request = json_pack("{s:s, s:b}", "command", command->name, "follow",
 	    options->follow);
-	bool ended = false;
-	json_t *json;
+	bool ended;
 	int status;
 
 	if (args[0] != NULL)
 		json_object_set_new(request, "service", json_string(args[0]));
-	json = command_ask(client, request);
-	status = command_failure(json);
-	json_decref(json);
-	while (status == 0 && !ended && (json = client_receive(client)) != NULL) {
-		ended = json_object_get(json, "end") != NULL;
-		if (!ended && options->json)
-			puts(client->line);
-		else if (!ended)
-			show_log(json);
-		json_decref(json);
-		if (fflush(stdout) == EOF)
-			return EX_IOERR;
-	}
+	status = command_follow(client, options, request, show_log, &ended);
 	if (status == 0 && !ended) {
 		warnx("the logger has ended, or we did not read for too long");
 		return EX_UNAVAILABLE;

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "poolctl/top_ink.h"
+
 #define DELAY	    1.0
 #define DELAY_LEAST 0.1
 #define DELAY_MOST  60.0
@@ -355,7 +357,7 @@ show(struct top *top, int signal_fd)
 	nodelay(stdscr, TRUE);
 	set_escdelay(25);
 	curs_set(0);
-	top_draw_init(top);
+	top_ink_init();
 	sig = loop(top, signal_fd);
 	endwin();
 	if (sig != 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* poolctl top: all services, again and again.  top.c has the loop and the keys,
- * top_draw.c the screen, top_model.c what is shown. */
+ * top_draw.c the screen and top_list.c its list, top_model.c what is shown. */
 #ifndef POOLCTL_TOP_H
 #define POOLCTL_TOP_H
 
@@ -39,8 +39,7 @@ struct top {
 /* Shows services until a key or a signal ends it.  Returns the exit status. */
 int top_run(const struct options *options);
 
-/* From top_draw.c: colours, once the terminal is in use; all of the screen. */
-void top_draw_init(struct top *top);
+/* From top_draw.c: all of the screen. */
 void top_draw(struct top *top);
 
 #endif

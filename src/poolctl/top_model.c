@@ -14,12 +14,12 @@ top_number(const json_t *object, const char *key)
 	return json_is_number(value) ? json_number_value(value) : -1;
 }
 
-static const char *
+const char *
 top_text(const json_t *object, const char *key)
 {
 	const char *value = json_string_value(json_object_get(object, key));
 
-	return value != NULL ? value : "";
+	return value != NULL ? value : "-";
 }
 
 /* --- services ---------------------------------------------------------- */

@@ -61,5 +61,7 @@ double top_model_cpu(const struct top_model *model, const struct top_service *se
 
 /* A number of a JSON object; -1 when there is none. */
 double top_number(const json_t *object, const char *key);
+/* A text of it, the object's; "-" when there is none. */
+const char *top_text(const json_t *object, const char *key);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
 #include "router/listener.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -289,11 +290,11 @@ describe_leased(struct access_entry *entry, struct access_times *times,
     const struct request *request, uint32_t service_us)
 {
 	uint64_t now_ns = request->service->router->loop.now_ns;
-	uint64_t taken_ns = generation_taken_ns(request);
+	uint64_t taken_ns = generation_board_taken_ns(request);
 	uint64_t told_ns = (uint64_t)service_us * 1000;
 
 	access_log_describe(entry, times, request);
-	entry->slot = generation_owner_of(request->generation, request);
+	entry->slot = generation_board_owner(request->generation, request);
 	times->queue = ns_between(request->msg.queued_ns, taken_ns);
 	times->service = ns_between(taken_ns, now_ns);
 	/* ours has the time in it that DONE waited to be read */

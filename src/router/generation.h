@@ -70,21 +70,6 @@ void generations_free(struct router *router);
 
 struct generation *generation_find(struct router *router, uint32_t id);
 
-/* Whether one more lease may be sent now. */
-bool generation_has_room(const struct generation *generation);
-/*
- * Sends the request's connection into the queue.  Returns 0; or -1, and then
- * the request is the caller's as before: errno EAGAIN for a full queue (try
- * again when a lease ends), EPIPE for a queue that was shut down.
- */
-int generation_lease(struct generation *generation, struct request *request);
-
-/* When a worker took the lease, CLOCK_MONOTONIC: what the worker says, as far
- * as it can be true; else when it was sent. */
-uint64_t generation_taken_ns(const struct request *request);
-/* What the worker said the whole answer would be (LEASE_ANSWER); 0: nothing. */
-uint64_t generation_answer(const struct request *request);
-
 void generation_worker_ready(struct generation *generation, uint32_t worker, pid_t pid,
     int rest_fd);
 /* The memfd of the worker with this pid, or NULL. */
@@ -95,22 +80,6 @@ void generation_worker_leaving(struct generation *generation, uint32_t worker);
  * not yet known whose they were, as soon as it is. */
 void generation_worker_gone(struct generation *generation, uint32_t worker,
     bool timed_out);
-/* For generation_take.c: the lease of msg.slot is under way. */
-void generation_add_lease(struct generation *generation, struct request *request);
-
-/* For settle.c: */
-
-/* The worker that received the lease; UINT32_MAX: nobody, as far as is known. */
-uint32_t generation_owner_of(struct generation *generation,
-    const struct request *request);
-/* What a worker says of itself (enum lease_worker_state); whether any does. */
-uint32_t generation_worker_state(struct generation *generation, uint32_t worker);
-bool generation_any_worker_is(struct generation *generation, uint32_t state);
-/* The lease is over without DONE.  taken: by a worker that died; else it came
- * back from the queue. */
-void generation_end_lost(struct generation *generation, struct request *request,
-    bool taken, bool timed_out);
-
 /* While the router takes over: a lease that another router sent.  Returns false
  * for one that cannot be. */
 bool generation_take_lease(struct generation *generation, struct request *request);

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "router/generation.h"
+#include "router/generation_lease.h"
 #include "router/rest.h"
 #include "router/router.h"
 #include "router/service.h"
@@ -33,7 +34,7 @@ adopt_leases(struct generation *generation)
 		}
 		request = request_adopted(i, atomic_load(&slot->serial), sequence);
 		request->service = generation->service;
-		generation_add_lease(generation, request);
+		generation_lease_add(generation, request);
 		generation->router->stats.adopted++;
 		/* one that was filled but never sent has no owner and never
 		 * will */
@@ -59,7 +60,7 @@ generation_take_lease(struct generation *generation, struct request *request)
 
 	if (slot >= generation->slot_count || generation->by_slot[slot] != NULL)
 		return false;
-	generation_add_lease(generation, request);
+	generation_lease_add(generation, request);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
 #include "router/listener.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -172,7 +173,7 @@ meter_answered(const struct request *request, const struct lease_done *done)
 {
 	struct stats_service *place = request->service->place;
 	uint64_t now_ns = util_now_ns(), accepted_ns = request->msg.accepted_ns;
-	uint64_t taken_ns = generation_taken_ns(request);
+	uint64_t taken_ns = generation_board_taken_ns(request);
 	unsigned class = done->status / 100u;
 
 	stats_add(&place->classes[class < STATS_CLASSES ? class : 0], 1);

@@ -3,6 +3,7 @@
 
 #include "common/roles.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
 #include "router/router.h"
 #include "router/service.h"
 
@@ -11,7 +12,7 @@
 static struct worker_view *
 view_of(struct generation *generation, const struct request *request, pid_t pid)
 {
-	uint32_t owner = generation_owner_of(generation, request);
+	uint32_t owner = generation_board_owner(generation, request);
 
 	if (owner < generation->worker_count && generation->workers[owner].pid == pid)
 		return &generation->workers[owner];

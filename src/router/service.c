@@ -11,6 +11,8 @@
 #include "router/access_log.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
+#include "router/generation_lease.h"
 #include "router/guard.h"
 #include "router/router.h"
 
@@ -116,7 +118,7 @@ service_is_available(const struct service *service)
 	    generation->sending_over || service_breaker_refuses(service))
 		return false;
 	return service->queued < service->settings.queue_limit ||
-	    (service->queued == 0 && generation_has_room(generation));
+	    (service->queued == 0 && generation_lease_has_room(generation));
 }
 
 static void
@@ -233,9 +235,9 @@ sample(struct request *request)
 static struct generation *
 with_room(const struct service *service)
 {
-	if (service->generation != NULL && generation_has_room(service->generation))
+	if (service->generation != NULL && generation_lease_has_room(service->generation))
 		return service->generation;
-	if (service->sharer != NULL && generation_has_room(service->sharer))
+	if (service->sharer != NULL && generation_lease_has_room(service->sharer))
 		return service->sharer;
 	return NULL;
 }
@@ -258,7 +260,7 @@ try_lease(struct service *service, struct request *request)
 		return ENDED;
 	}
 	connection_change_hands(request->connection, generation->id);
-	return generation_lease(generation, request) == 0 ? LEASED : NO_ROOM;
+	return generation_lease_send(generation, request) == 0 ? LEASED : NO_ROOM;
 }
 
 void
@@ -485,7 +487,7 @@ is_whole(const struct request *request, uint64_t written, const struct tcp_sampl
     struct lease_done *done)
 {
 	const struct connection *connection = request->connection;
-	uint64_t answer = generation_answer(request);
+	uint64_t answer = generation_board_answer(request);
 
 	if (LEASE_ANSWER_BYTES(answer) != written)
 		return false;

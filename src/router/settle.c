@@ -9,6 +9,8 @@
 #include "common/msg.h"
 #include "common/util.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
+#include "router/generation_lease.h"
 #include "router/router.h"
 #include "router/service.h"
 
@@ -39,7 +41,7 @@ note_taken(struct generation *generation)
 	struct request *request;
 
 	TAILQ_FOREACH (request, &generation->leases, entry)
-		if (generation_owner_of(generation, request) != UINT32_MAX &&
+		if (generation_board_owner(generation, request) != UINT32_MAX &&
 		    request->msg.sequence > generation->taken_sequence)
 			generation->taken_sequence = request->msg.sequence;
 }
@@ -63,17 +65,17 @@ settle_orphans(struct generation *generation)
 	note_taken(generation);
 	taken_sequence = generation->taken_sequence;
 	empty = queue_is_empty(generation);
-	taking = generation_any_worker_is(generation, LEASE_WORKER_TAKING);
+	taking = generation_board_any_worker_is(generation, LEASE_WORKER_TAKING);
 	generation->orphans = false;
 	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next) {
-		if (generation_owner_of(generation, request) != UINT32_MAX)
+		if (generation_board_owner(generation, request) != UINT32_MAX)
 			continue;
 		/* it may lie in the queue still; a later one that is taken will
 		 * tell */
 		if (taking || (!empty && request->msg.sequence >= taken_sequence))
 			generation->orphans = true;
 		else
-			generation_end_lost(generation, request, true, false);
+			generation_lease_lost(generation, request, true, false);
 	}
 }
 
@@ -83,8 +85,8 @@ settle_owned(struct generation *generation, uint32_t worker, bool timed_out)
 	struct request *request, *next;
 
 	TAILQ_FOREACH_SAFE (request, &generation->leases, entry, next)
-		if (generation_owner_of(generation, request) == worker)
-			generation_end_lost(generation, request, true, timed_out);
+		if (generation_board_owner(generation, request) == worker)
+			generation_lease_lost(generation, request, true, timed_out);
 }
 
 void
@@ -107,7 +109,7 @@ report(const struct request *request, uint32_t worker, uint32_t type)
 		.pid = generation->workers[worker].pid,
 		.slot = request->msg.slot,
 		.serial = request->msg.serial,
-		.taken_ns = generation_taken_ns(request) };
+		.taken_ns = generation_board_taken_ns(request) };
 	const struct lease_msg *msg = &request->msg;
 	size_t from = msg->method.off;
 	size_t to = (size_t)msg->target.off + msg->target.len;
@@ -127,7 +129,7 @@ void
 settle_report_stuck(const struct request *request)
 {
 	struct generation *generation = request->generation;
-	uint32_t owner = generation_owner_of(generation, request);
+	uint32_t owner = generation_board_owner(generation, request);
 
 	if (owner < generation->worker_count && generation->workers[owner].pid != 0) {
 		report(request, owner, ROLE_STUCK);
@@ -141,7 +143,7 @@ settle_report_stuck(const struct request *request)
 		return;
 	for (uint32_t i = 0; i < generation->worker_count; i++)
 		if (generation->workers[i].pid != 0 &&
-		    generation_worker_state(generation, i) == LEASE_WORKER_TAKING)
+		    generation_board_worker_state(generation, i) == LEASE_WORKER_TAKING)
 			report(request, i, ROLE_STUCK);
 }
 
@@ -149,7 +151,7 @@ bool
 settle_report_slow(const struct request *request)
 {
 	struct generation *generation = request->generation;
-	uint32_t owner = generation_owner_of(generation, request);
+	uint32_t owner = generation_board_owner(generation, request);
 
 	if (owner >= generation->worker_count || generation->workers[owner].pid == 0)
 		return false;
@@ -196,7 +198,7 @@ settle_tell_requests(const struct service *service, uint32_t query)
 		if (generation->service != service)
 			continue;
 		TAILQ_FOREACH (request, &generation->leases, entry) {
-			owner = generation_owner_of(generation, request);
+			owner = generation_board_owner(generation, request);
 			if (owner >= generation->worker_count ||
 			    generation->workers[owner].pid == 0 ||
 			    request->tail_len == 0 || told++ >= TELL_MAX)
@@ -213,7 +215,7 @@ has_unclaimed(struct generation *generation, uint64_t before_ns)
 
 	TAILQ_FOREACH (request, &generation->leases, entry)
 		if (request->leased_ns <= before_ns &&
-		    generation_owner_of(generation, request) == UINT32_MAX)
+		    generation_board_owner(generation, request) == UINT32_MAX)
 			return true;
 	return false;
 }
@@ -225,7 +227,7 @@ settle_check(void *owner)
 	struct loop *loop = &generation->router->loop;
 
 	if (has_unclaimed(generation, loop->now_ns - SETTLE_UNCLAIMED_NS) &&
-	    generation_any_worker_is(generation, LEASE_WORKER_IDLE))
+	    generation_board_any_worker_is(generation, LEASE_WORKER_IDLE))
 		kick(generation);
 	if (generation->orphans)
 		settle_orphans(generation);

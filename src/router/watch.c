@@ -9,6 +9,7 @@
 #include "common/util.h"
 #include "router/connection.h"
 #include "router/generation.h"
+#include "router/generation_board.h"
 #include "router/request.h"
 #include "router/router.h"
 #include "router/service.h"
@@ -42,7 +43,7 @@ worker_deadline_ns(const struct request *request)
 		return UINT64_MAX;
 	if (request->reported_ns != 0)
 		return request->reported_ns + REPORT_AGAIN_NS;
-	return generation_taken_ns(request) + timeout_ns;
+	return generation_board_taken_ns(request) + timeout_ns;
 }
 
 static void
@@ -120,7 +121,7 @@ end_client(struct connection *connection)
 static void
 tell_slow(struct request *request, uint64_t now_ns)
 {
-	uint64_t due_ns = generation_taken_ns(request) +
+	uint64_t due_ns = generation_board_taken_ns(request) +
 	    settings_of(request)->slow_threshold_ns;
 
 	if (now_ns < due_ns)

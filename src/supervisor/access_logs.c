@@ -134,7 +134,7 @@ access_targets_tell(struct link *link)
 
 	TAILQ_FOREACH (target, &targets->list, entry) {
 		role.id = target->id;
-		channel_send(&link->channel, &role, sizeof(role), &target->fd, 1);
+		link_send(link, &role, sizeof(role), &target->fd, 1);
 	}
 }
 
@@ -166,7 +166,7 @@ tell(struct link *link, const struct role_access_rule *role, const char *format)
 	msg->type = ROLE_ACCESS_RULE;
 	msg->format_len = (uint32_t)len;
 	memcpy(msg->format, format, len);
-	channel_send(&link->channel, msg, sizeof(*msg) + len, NULL, 0);
+	link_send(link, msg, sizeof(*msg) + len, NULL, 0);
 	free(msg);
 }
 

@@ -66,9 +66,7 @@ stop_waiting(struct cgroup *group)
 {
 	if (group->events.fd == -1)
 		return;
-	loop_io_remove(group->root->loop, &group->events);
-	close(group->events.fd);
-	group->events.fd = -1;
+	loop_io_close(group->root->loop, &group->events);
 }
 
 static void

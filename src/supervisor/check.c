@@ -32,9 +32,7 @@ check_cancel(struct check *check)
 	answer_free(&check->answer);
 	if (check->io.fd == -1)
 		return;
-	loop_io_remove(check->loop, &check->io);
-	close(check->io.fd);
-	check->io.fd = -1;
+	loop_io_close(check->loop, &check->io);
 }
 
 static void

@@ -395,14 +395,14 @@ control_ask(struct control *control, const struct service *service)
 		strlcpy(role.service, service->name, sizeof(role.service));
 	role.id = ++control->query;
 	control->answered = false;
-	if (supervisor->link.pid == 0) {
+	if (supervisor->link.process.pid == 0) {
 		control_client_answered(control);
 		return;
 	}
 	if (!loop_timer_is_set(&control->query_timer))
 		loop_timer_set(&supervisor->loop, &control->query_timer,
 		    util_now_ns() + ANSWER_NS);
-	channel_send(&supervisor->link.channel, &role, sizeof(role), NULL, 0);
+	link_send(&supervisor->link, &role, sizeof(role), NULL, 0);
 }
 
 static void

@@ -341,18 +341,20 @@ static void
 take_fds(struct control_client *client, struct msghdr *msg)
 {
 	struct cmsghdr *header = CMSG_FIRSTHDR(msg);
-	int count;
+	int count, fd;
 
 	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
 	    header->cmsg_type != SCM_RIGHTS)
 		return;
-	/* there was room for no more */
 	count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	if (count > CONTROL_FDS)
-		count = CONTROL_FDS;
 	control_client_close_fds(client);
-	memcpy(client->fds, CMSG_DATA(header), (size_t)count * sizeof(int));
-	client->fd_count = count;
+	for (int i = 0; i < count; i++) {
+		memcpy(&fd, CMSG_DATA(header) + (size_t)i * sizeof(fd), sizeof(fd));
+		if (i < CONTROL_FDS)
+			client->fds[client->fd_count++] = fd;
+		else
+			close(fd); /* the buffer's padding has room for one more */
+	}
 	if (!client->may_change || client->line != NULL ||
 	    client->wait != CONTROL_WAIT_NONE)
 		control_client_close_fds(client);

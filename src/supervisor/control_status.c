@@ -394,10 +394,12 @@ poold_json(struct supervisor *supervisor)
 	    "config_file", json_text(supervisor->config_file), "reloading",
 	    supervisor->reload != NULL, "reload_error", json_text(control->failure),
 	    "router_pid",
-	    number_or_null(supervisor->link.pid != 0, (uint64_t)supervisor->link.pid),
+	    number_or_null(supervisor->link.process.pid != 0,
+		(uint64_t)supervisor->link.process.pid),
 	    "connections", number_or_null(control->answered, control->connections),
 	    "logger_pid",
-	    number_or_null(supervisor->logger.pid != 0, (uint64_t)supervisor->logger.pid),
+	    number_or_null(supervisor->logger.process.pid != 0,
+		(uint64_t)supervisor->logger.process.pid),
 	    "log_lines_dropped", (json_int_t)logs_dropped(supervisor));
 }
 
@@ -471,7 +473,7 @@ control_status_check(struct supervisor *supervisor)
 
 	if (supervisor->phase != SUPERVISOR_SERVING)
 		problem(&list, CRITICAL, NULL, "poold stops");
-	else if (supervisor->link.pid == 0)
+	else if (supervisor->link.process.pid == 0)
 		problem(&list, CRITICAL, NULL, "the router does not run");
 	else if (!supervisor->control.answered)
 		problem(&list, CRITICAL, NULL, "the router does not answer");

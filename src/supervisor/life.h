@@ -2,7 +2,8 @@
 /*
  * The lives of a worker, of a template (that workers are forked from), and of a
  * pool (the workers of one generation), as one state x event table each.  Pure:
- * what an action does is the business of worker.c, template.c and pool.c.
+ * what an action does is the business of worker.c (with worker_start.c and
+ * worker_end.c), template.c and pool.c.
  */
 #ifndef SUPERVISOR_LIFE_H
 #define SUPERVISOR_LIFE_H

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/link.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
-#include "supervisor/spawn.h"
-#include "supervisor/role_process.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trouble.h"
 #include "supervisor/upgrade.h"
 
-#define YOUNG_NS	(1000 * MS_NS)
-#define BACK_OFF_MIN_NS (50 * MS_NS)
-#define BACK_OFF_MAX_NS (5000 * MS_NS)
-
-static void
-send_msg(struct link *link, const void *role, size_t len, const int *fds, int count)
+void
+link_send(struct link *link, const void *msg, size_t len, const int *fds, int count)
 {
-	channel_send(&link->channel, role, len, fds, count);
+	channel_send(&link->process.channel, msg, len, fds, count);
 }
 
 static void
@@ -35,7 +22,7 @@ send_id(struct link *link, uint32_t type, uint32_t id)
 {
 	struct role_id role = { .type = type, .id = id };
 
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	link_send(link, &role, sizeof(role), NULL, 0);
 }
 
 /* --- what it has to know ----------------------------------------------- */
@@ -48,7 +35,7 @@ send_start(struct link *link)
 		.log_level = link->supervisor->logs.level,
 		.taking = link->old.serves };
 
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	link_send(link, &role, sizeof(role), NULL, 0);
 }
 
 void
@@ -69,7 +56,7 @@ send_listener(struct link *link, const struct listener *listener, bool is_new)
 		.settings = listener->settings };
 
 	strlcpy(role.name, listener->name, sizeof(role.name));
-	send_msg(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
+	link_send(link, &role, sizeof(role), &listener->fd, is_new ? 1 : 0);
 }
 
 /* Behind START, which says whether it is to count already. */
@@ -80,7 +67,7 @@ send_stats(struct link *link)
 	int fd = link->supervisor->figures.fd;
 
 	if (fd != -1)
-		send_msg(link, &role, sizeof(role), &fd, 1);
+		link_send(link, &role, sizeof(role), &fd, 1);
 }
 
 void
@@ -101,8 +88,8 @@ link_remove_listener(struct link *link, const struct listener *listener)
 	send_id(link, ROLE_UNLISTEN, listener->id);
 }
 
-static void
-send_worker(struct link *link, const struct worker *worker, uint32_t type)
+void
+link_tell_worker(struct link *link, const struct worker *worker, uint32_t type)
 {
 	struct role_worker role = { .type = type,
 		.generation = worker->pool->id,
@@ -110,7 +97,7 @@ send_worker(struct link *link, const struct worker *worker, uint32_t type)
 		.pid = worker->pid,
 		.timed_out = worker->timed_out };
 
-	send_msg(link, &role, sizeof(role), &worker->rest_fd,
+	link_send(link, &role, sizeof(role), &worker->rest_fd,
 	    type == ROLE_READY && worker->rest_fd != -1 ? 1 : 0);
 }
 
@@ -168,7 +155,7 @@ link_add_pool(struct link *link, struct pool *pool)
 	role.stats_index = pool->service->figures.index;
 	role.stats_serial = pool->service->figures.serial;
 	strlcpy(role.service, pool->service->name, sizeof(role.service));
-	send_msg(link, &role, sizeof(role), fds, 3);
+	link_send(link, &role, sizeof(role), fds, 3);
 	/* also when not: it may remember an earlier service of this name */
 	link_tell_drained(link, pool->service);
 }
@@ -180,7 +167,7 @@ link_tell_drained(struct link *link, const struct service *service)
 		.drained = service->drained };
 
 	strlcpy(role.service, service->name, sizeof(role.service));
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	link_send(link, &role, sizeof(role), NULL, 0);
 }
 
 static void
@@ -203,7 +190,7 @@ send_route(struct link *link, const struct pool *pool, const struct listener *li
 	memcpy(buf, &role, sizeof(role));
 	memcpy(buf + sizeof(role), route->host, role.host_len);
 	memcpy(buf + sizeof(role) + role.host_len, route->prefix, role.prefix_len);
-	send_msg(link, buf, sizeof(role) + role.host_len + role.prefix_len, NULL, 0);
+	link_send(link, buf, sizeof(role) + role.host_len + role.prefix_len, NULL, 0);
 }
 
 /* The routes as the configuration in force has them: an unchanged pool may
@@ -235,7 +222,7 @@ send_limits(struct link *link)
 		.connections_per_address = (uint32_t)config->max_connections_per_address
 	};
 
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	link_send(link, &role, sizeof(role), NULL, 0);
 }
 
 static void
@@ -246,7 +233,7 @@ send_trace(struct link *link)
 		.sample = (uint32_t)config->trace_sample,
 		.export = access_targets_spans(link) };
 
-	send_msg(link, &role, sizeof(role), NULL, 0);
+	link_send(link, &role, sizeof(role), NULL, 0);
 }
 
 void
@@ -286,9 +273,9 @@ send_pool(struct link *link, struct pool *pool)
 			continue;
 		if (worker_is_going(worker) || worker->state == WORKER_STOPPING ||
 		    worker->state == WORKER_KILLED)
-			send_worker(link, worker, ROLE_READY);
+			link_tell_worker(link, worker, ROLE_READY);
 		if (worker->state == WORKER_STOPPING || worker->state == WORKER_KILLED)
-			send_worker(link, worker, ROLE_LEAVING);
+			link_tell_worker(link, worker, ROLE_LEAVING);
 	}
 	if (pool->sharing)
 		send_id(link, ROLE_SHARE, pool->id);
@@ -300,7 +287,7 @@ send_questions(struct link *link, struct pool *pool)
 {
 	for (uint32_t i = 0; i < pool->worker_count; i++)
 		if (pool->workers[i].state == WORKER_LOST)
-			send_worker(link, &pool->workers[i], ROLE_GONE);
+			link_tell_worker(link, &pool->workers[i], ROLE_GONE);
 	trouble_tell(pool);
 	if (pool->state == POOL_RETIRING)
 		send_id(link, ROLE_RETIRE, pool->id);
@@ -451,13 +438,11 @@ on_retired(struct link *link, const struct role_id *role)
 }
 
 static void
-on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
+on_msg(void *owner, const void *buf, size_t len)
 {
 	struct link *link = owner;
 	const struct role_id *role = buf;
 
-	for (int i = 0; i < fd_count; i++)
-		close(fds[i]); /* the router sends none */
 	if (len < sizeof(*role))
 		return;
 	if (role->type == ROLE_GONE_SEEN && len == sizeof(struct role_worker))
@@ -485,109 +470,43 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		link_old_taken(link, role->id);
 }
 
-static void
-on_end(void *owner)
-{
-	struct link *link = owner;
-
-	channel_close(&link->channel); /* its pidfd says the rest */
-}
-
 /* --- the process ------------------------------------------------------- */
 
 static void
-close_io(struct link *link, struct loop_io *io)
-{
-	if (io->fd == -1)
-		return;
-	loop_io_remove(&link->supervisor->loop, io);
-	close(io->fd);
-	io->fd = -1;
-}
-
-static void
-on_failure(void *owner, uint32_t events)
+on_start(void *owner)
 {
 	struct link *link = owner;
-	struct spawn_failure failure;
 
-	(void)events;
-	if (read(link->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		log_error("cannot start the router: %s: %s", failure.step,
-		    strerror(failure.error));
-	}
-	close_io(link, &link->failure);
+	link->epoch++;
+	send_everything(link);
 }
 
 static void
-schedule_restart(struct link *link)
-{
-	uint64_t wait_ns = BACK_OFF_MIN_NS;
-
-	if (++link->failures == 1) {
-		link_start(link);
-		return;
-	}
-	for (unsigned i = 2; i < link->failures && wait_ns < BACK_OFF_MAX_NS; i++)
-		wait_ns *= 2;
-	loop_timer_set(&link->supervisor->loop, &link->restart_timer,
-	    util_now_ns() + wait_ns);
-}
-
-static void
-on_exit_event(void *owner, uint32_t events)
+on_exit_event(void *owner, pid_t pid, const siginfo_t *info)
 {
 	struct link *link = owner;
-	siginfo_t info = { 0 };
-	pid_t pid = link->pid;
 
-	(void)events;
-	if (link->failure.fd != -1)
-		on_failure(link, 0);
-	waitid(P_PIDFD, (id_t)link->exit.fd, &info, WEXITED | WNOHANG);
-	close_io(link, &link->exit);
-	channel_close(&link->channel);
-	link->pid = 0;
 	if (link->stopping) {
 		supervisor_stop_check(link->supervisor);
 		return;
 	}
-	log_error("the router (pid %d) %s %d; %s", (int)pid,
-	    info.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
-	    info.si_status,
-	    link_old_serves_on(link) ? "the old one serves on; trying again" :
-				       "starting another");
 	link->deaths++;
 	event_tell(link->supervisor, "router_died", NULL, "s:i", "pid", (int)pid);
-	if (util_now_ns() - link->started_ns >= YOUNG_NS)
-		link->failures = 0;
-	supervisor_reap_strangers(link->supervisor);
-	schedule_restart(link);
+	role_process_replace(&link->process, pid, info,
+	    link_old_serves_on(link) ? "the old one serves on; trying again" :
+				       "starting another");
 	upgrade_check(link->supervisor);
-}
-
-static void
-on_restart_timer(void *owner)
-{
-	struct link *link = owner;
-
-	if (link->pid == 0 && !link->stopping)
-		link_start(link);
 }
 
 void
 link_init(struct link *link, struct supervisor *supervisor)
 {
 	link->supervisor = supervisor;
-	link->channel.io.fd = -1;
-	link->channel.on_msg = on_msg;
-	link->channel.on_end = on_end;
-	link->channel.owner = link;
-	link->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = link };
-	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = link };
-	link->restart_timer.fn = on_restart_timer;
-	link->restart_timer.owner = link;
+	role_process_init(&link->process, supervisor, "router");
+	link->process.on_start = on_start;
+	link->process.on_msg = on_msg;
+	link->process.on_exit = on_exit_event;
+	link->process.owner = link;
 	link_old_init(link);
 }
 
@@ -596,8 +515,8 @@ link_serving_router(const struct link *link, int *pid, int *channel)
 {
 	bool old = link->old.serves;
 
-	*pid = (int)(old ? link->old.pid : link->pid);
-	*channel = old ? link->old.channel : link->channel.io.fd;
+	*pid = (int)(old ? link->old.pid : link->process.pid);
+	*channel = old ? link->old.channel : link->process.channel.io.fd;
 	if (*pid == 0 || *channel == -1) {
 		*pid = 0;
 		*channel = -1;
@@ -607,46 +526,23 @@ link_serving_router(const struct link *link, int *pid, int *channel)
 bool
 link_is_changing(const struct link *link)
 {
-	return link->old.serves && link->pid != 0;
+	return link->old.serves && link->process.pid != 0;
 }
 
 void
 link_start(struct link *link)
 {
-	struct loop *loop = &link->supervisor->loop;
-	int ends[2];
-
-	link->started_ns = util_now_ns();
-	link->epoch++;
-	if (msg_pair(ends) == -1) {
-		log_error("cannot start the router: %s", strerror(errno));
-		schedule_restart(link);
-		return;
-	}
-	link->pid = role_process_start(link->supervisor, "router", ends[1],
-	    &link->exit.fd, &link->failure.fd);
-	if (link->pid == 0) {
-		close(ends[0]);
-		close(ends[1]);
-		schedule_restart(link);
-		return;
-	}
-	close(ends[1]);
-	loop_io_add(loop, &link->exit, EPOLLIN);
-	loop_io_add(loop, &link->failure, EPOLLIN);
-	if (channel_open(&link->channel, loop, ends[0]) == -1)
-		log_error("cannot watch the router: %s", strerror(errno));
-	send_everything(link);
+	role_process_start(&link->process);
 }
 
 void
 link_stop(struct link *link, bool by_force)
 {
 	link->stopping = true;
-	loop_timer_clear(&link->supervisor->loop, &link->restart_timer);
-	if (by_force && link->pid != 0)
-		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
-	channel_close(&link->channel);
+	loop_timer_clear(&link->supervisor->loop, &link->process.restart_timer);
+	if (by_force)
+		role_process_kill(&link->process);
+	channel_close(&link->process.channel);
 	link_old_stop(link, by_force);
 	/* nobody is left to settle the leases of those that died */
 	service_workers_event(&link->supervisor->services, WORKER_ON_SETTLED);

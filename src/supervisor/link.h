@@ -10,15 +10,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/channel.h"
 #include "common/loop.h"
 #include "common/roles.h"
+#include "supervisor/role_process.h"
 #include "supervisor/usage.h"
 
 struct listener;
 struct pool;
 struct service;
 struct supervisor;
+struct worker;
 
 /* The router of the version of poold that was before us.  It serves until ours
  * has taken its connections over. */
@@ -32,14 +33,8 @@ struct link_old {
 
 struct link {
 	struct supervisor *supervisor;
-	struct channel channel;
-	pid_t pid;	     /* 0: none runs */
-	struct loop_io exit; /* pidfd */
-	struct loop_io failure;
-	struct loop_timer restart_timer;
-	uint64_t started_ns;
-	unsigned failures; /* deaths in a row while young */
-	uint64_t deaths;   /* that nobody asked for */
+	struct role_process process;
+	uint64_t deaths; /* that nobody asked for */
 	struct usage usage;
 	uint16_t epoch;	  /* of the router that runs */
 	uint32_t version; /* of the tables last committed */
@@ -51,6 +46,9 @@ void link_init(struct link *link, struct supervisor *supervisor);
 /* Starts a router and tells it all that is so. */
 void link_start(struct link *link);
 
+/* Sends a message of common/roles.h; the descriptors stay the caller's. */
+void link_send(struct link *link, const void *msg, size_t len, const int *fds, int count);
+
 /* A new pool, which may get leases from its first READY on. */
 void link_add_pool(struct link *link, struct pool *pool);
 void link_add_listener(struct link *link, const struct listener *listener);
@@ -59,6 +57,8 @@ void link_update_listener(struct link *link, const struct listener *listener);
 void link_remove_listener(struct link *link, const struct listener *listener);
 /* Makes the routes of all serving pools the valid ones. */
 void link_commit(struct link *link);
+/* What became of a worker: type as of struct role_worker. */
+void link_tell_worker(struct link *link, const struct worker *worker, uint32_t type);
 /* Whether a service takes new requests. */
 void link_tell_drained(struct link *link, const struct service *service);
 /* Where its access log goes, and what it logs, is another matter now. */

@@ -36,9 +36,7 @@ on_exit_event(void *owner, uint32_t events)
 
 	(void)events;
 	waitid(P_PIDFD, (id_t)old->exit.fd, &info, WEXITED | WNOHANG);
-	loop_io_remove(&link->supervisor->loop, &old->exit);
-	close(old->exit.fd);
-	old->exit.fd = -1;
+	loop_io_close(&link->supervisor->loop, &old->exit);
 	if (info.si_code != CLD_EXITED || info.si_status != 0)
 		log_error("the old router (pid %d) %s %d", (int)old->pid,
 		    info.si_code == CLD_EXITED ? "exited with status" :
@@ -57,9 +55,9 @@ on_timer(void *owner)
 {
 	struct link *link = owner;
 
-	log_error("the router (pid %d) did not take over in time", (int)link->pid);
-	if (link->pid != 0)
-		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
+	log_error("the router (pid %d) did not take over in time",
+	    (int)link->process.pid);
+	role_process_kill(&link->process);
 }
 
 void
@@ -110,7 +108,7 @@ link_old_hand_over(struct link *link)
 	if (msg_sendv(old->channel, &iov, 1, &ends[0], 1, MSG_DONTWAIT) == -1)
 		log_error("cannot reach the old router (pid %d): %s", (int)old->pid,
 		    strerror(errno));
-	channel_send(&link->channel, &take, sizeof(take), &ends[1], 1);
+	link_send(link, &take, sizeof(take), &ends[1], 1);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -122,7 +120,8 @@ link_old_taken(struct link *link, uint32_t count)
 
 	loop_timer_clear(&link->supervisor->loop, &old->timer);
 	log_info("the router (pid %d) took %u connections over after %.1f ms",
-	    (int)link->pid, count, (double)(util_now_ns() - link->started_ns) / 1e6);
+	    (int)link->process.pid, count,
+	    (double)(util_now_ns() - link->process.started_ns) / 1e6);
 	close_channel(old);
 	upgrade_check(link->supervisor);
 }

@@ -3,30 +3,20 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
-#include "supervisor/spawn.h"
-#include "supervisor/role_process.h"
 #include "supervisor/supervisor.h"
 
-#define YOUNG_NS	(1000 * MS_NS)
-#define BACK_OFF_MIN_NS (50 * MS_NS)
-#define BACK_OFF_MAX_NS (5000 * MS_NS)
-#define PING_NS		(1000 * MS_NS)
-#define LATE_NS		(1500 * MS_NS) /* its work is done for it */
-#define HANGS_NS	(5000 * MS_NS) /* it is killed */
-#define RETIRE_NS	(2000 * MS_NS)
-#define STOP_NS		(2000 * MS_NS)
+#define PING_NS	  (1000 * MS_NS)
+#define LATE_NS	  (1500 * MS_NS) /* its work is done for it */
+#define HANGS_NS  (5000 * MS_NS) /* it is killed */
+#define RETIRE_NS (2000 * MS_NS)
+#define STOP_NS	  (2000 * MS_NS)
 
 /* --- what it has to know ----------------------------------------------- */
 
@@ -35,14 +25,14 @@ send_id(struct logger_link *link, uint32_t type, uint32_t id)
 {
 	struct logger_id msg = { .type = type, .id = id };
 
-	channel_send(&link->channel, &msg, sizeof(msg), NULL, 0);
+	channel_send(&link->process.channel, &msg, sizeof(msg), NULL, 0);
 }
 
 /* Nothing is told to a logger that is to end. */
 static bool
 is_told(const struct logger_link *link)
 {
-	return link->channel.io.fd != -1 && !link->retiring;
+	return link->process.channel.io.fd != -1 && !link->retiring;
 }
 
 void
@@ -55,7 +45,7 @@ logger_link_settings(struct logger_link *link)
 		.log = logs->log_dest };
 
 	if (is_told(link))
-		channel_send(&link->channel, &msg, sizeof(msg), NULL, 0);
+		channel_send(&link->process.channel, &msg, sizeof(msg), NULL, 0);
 }
 
 void
@@ -75,7 +65,7 @@ logger_link_dest(struct logger_link *link, const struct log_dest *dest)
 	if (msg.syslog)
 		strlcpy(msg.name, colon != NULL ? colon + 1 : "/dev/log",
 		    sizeof(msg.name));
-	channel_send(&link->channel, &msg, sizeof(msg), &dest->fd,
+	channel_send(&link->process.channel, &msg, sizeof(msg), &dest->fd,
 	    dest->fd != -1 ? 1 : 0);
 }
 
@@ -101,7 +91,8 @@ logger_link_add_pool(struct logger_link *link, const struct pool *pool)
 		.layout = pool->board.layout };
 
 	if (is_told(link) && pool->board_fd != -1)
-		channel_send(&link->channel, &msg, sizeof(msg), &pool->board_fd, 1);
+		channel_send(&link->process.channel, &msg, sizeof(msg), &pool->board_fd,
+		    1);
 }
 
 void
@@ -131,7 +122,7 @@ logger_link_source(struct logger_link *link, struct log_source *source)
 	msg->carry_len = source->carry_len;
 	if (source->carry_len > 0)
 		memcpy(msg->carry, source->carry, source->carry_len);
-	channel_send(&link->channel, msg, len, &source->fd, 1);
+	channel_send(&link->process.channel, msg, len, &source->fd, 1);
 	free(msg);
 	free(source->carry);
 	source->carry = NULL;
@@ -139,8 +130,9 @@ logger_link_source(struct logger_link *link, struct log_source *source)
 }
 
 static void
-send_everything(struct logger_link *link)
+send_everything(void *owner)
 {
+	struct logger_link *link = owner;
 	struct logs *logs = &link->supervisor->logs;
 	struct log_source *source;
 	struct log_dest *dest;
@@ -167,7 +159,7 @@ logger_link_follow(struct logger_link *link, const char *service, bool follow, i
 		return false;
 	if (service != NULL)
 		strlcpy(msg.service, service, sizeof(msg.service));
-	channel_send(&link->channel, &msg, sizeof(msg), &fd, 1);
+	channel_send(&link->process.channel, &msg, sizeof(msg), &fd, 1);
 	return true;
 }
 
@@ -189,13 +181,11 @@ on_stats(struct logger_link *link, const struct logger_stats *msg)
 }
 
 static void
-on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
+on_msg(void *owner, const void *buf, size_t len)
 {
 	struct logger_link *link = owner;
 	const struct logger_id *msg = buf;
 
-	for (int i = 0; i < fd_count; i++)
-		close(fds[i]); /* it sends none */
 	if (len < sizeof(*msg))
 		return;
 	if (msg->type == LOGGER_ENDED && !link->retiring)
@@ -206,14 +196,6 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 		on_partial(link, buf, len);
 }
 
-static void
-on_end(void *owner)
-{
-	struct logger_link *link = owner;
-
-	channel_close(&link->channel); /* its pidfd says the rest */
-}
-
 uint64_t
 logger_link_dropped(const struct logger_link *link)
 {
@@ -221,13 +203,6 @@ logger_link_dropped(const struct logger_link *link)
 }
 
 /* --- whether it lives -------------------------------------------------- */
-
-static void
-kill_it(struct logger_link *link)
-{
-	if (link->pid != 0)
-		syscall(SYS_pidfd_send_signal, link->exit.fd, SIGKILL, NULL, 0);
-}
 
 /* Workers write to pipes that only the logger empties: they must not wait for
  * one that is stopped, say. */
@@ -238,7 +213,7 @@ on_ping_timer(void *owner)
 	uint64_t now_ns = util_now_ns(), waited_ns;
 
 	loop_timer_set(&link->supervisor->loop, &link->ping_timer, now_ns + PING_NS);
-	if (link->pid == 0) {
+	if (link->process.pid == 0) {
 		logs_discard(link->supervisor, true);
 		return;
 	}
@@ -253,116 +228,57 @@ on_ping_timer(void *owner)
 	if (waited_ns > LATE_NS)
 		logs_discard(link->supervisor, false);
 	if (waited_ns > HANGS_NS) {
-		log_error("the logger (pid %d) does not answer", (int)link->pid);
-		kill_it(link);
+		log_error("the logger (pid %d) does not answer", (int)link->process.pid);
+		role_process_kill(&link->process);
 	}
 }
 
 /* --- the process ------------------------------------------------------- */
 
 static void
-close_io(struct logger_link *link, struct loop_io *io)
+forget_counts(struct logger_link *link)
 {
-	if (io->fd == -1)
-		return;
-	loop_io_remove(&link->supervisor->loop, io);
-	close(io->fd);
-	io->fd = -1;
-}
-
-static void
-on_failure(void *owner, uint32_t events)
-{
-	struct logger_link *link = owner;
-	struct spawn_failure failure;
-
-	(void)events;
-	if (read(link->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		log_error("cannot start the logger: %s: %s", failure.step,
-		    strerror(failure.error));
-	}
-	close_io(link, &link->failure);
-}
-
-static void
-schedule_restart(struct logger_link *link)
-{
-	uint64_t wait_ns = BACK_OFF_MIN_NS;
-
-	if (++link->failures == 1) {
-		logger_link_start(link);
-		return;
-	}
-	for (unsigned i = 2; i < link->failures && wait_ns < BACK_OFF_MAX_NS; i++)
-		wait_ns *= 2;
-	loop_timer_set(&link->supervisor->loop, &link->restart_timer,
-	    util_now_ns() + wait_ns);
-}
-
-static void
-reap(struct logger_link *link, siginfo_t *info)
-{
-	waitid(P_PIDFD, (id_t)link->exit.fd, info, WEXITED | WNOHANG);
-	close_io(link, &link->exit);
-	close_io(link, &link->failure);
-	channel_close(&link->channel);
-	link->pid = 0;
 	link->asked_ns = 0;
 	link->dropped_before += link->dropped;
 	link->dropped = 0;
 }
 
 static void
-on_exit_event(void *owner, uint32_t events)
+on_exit_event(void *owner, pid_t pid, const siginfo_t *info)
 {
 	struct logger_link *link = owner;
-	siginfo_t info = { 0 };
-	pid_t pid = link->pid;
 
-	(void)events;
-	if (link->failure.fd != -1)
-		on_failure(link, 0);
-	reap(link, &info);
-	supervisor_reap_strangers(link->supervisor);
+	forget_counts(link);
 	if (link->retiring) {
 		link->retiring = false;
-		loop_timer_clear(&link->supervisor->loop, &link->restart_timer);
+		loop_timer_clear(&link->supervisor->loop, &link->retire_timer);
 		logger_link_start(link);
 		return;
 	}
-	log_error("the logger (pid %d) %s %d; starting another", (int)pid,
-	    info.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
-	    info.si_status);
 	event_tell(link->supervisor, "logger_died", NULL, "s:i", "pid", (int)pid);
-	if (util_now_ns() - link->started_ns >= YOUNG_NS)
-		link->failures = 0;
-	schedule_restart(link);
+	role_process_replace(&link->process, pid, info, "starting another");
 }
 
+/* It has not ended in time. */
 static void
-on_restart_timer(void *owner)
+on_retire_timer(void *owner)
 {
 	struct logger_link *link = owner;
 
-	if (link->retiring)
-		kill_it(link); /* it has not ended in time */
-	else if (link->pid == 0)
-		logger_link_start(link);
+	role_process_kill(&link->process);
 }
 
 void
 logger_link_init(struct logger_link *link, struct supervisor *supervisor)
 {
 	link->supervisor = supervisor;
-	link->channel.io.fd = -1;
-	link->channel.on_msg = on_msg;
-	link->channel.on_end = on_end;
-	link->channel.owner = link;
-	link->exit = (struct loop_io){ .fd = -1, .fn = on_exit_event, .owner = link };
-	link->failure = (struct loop_io){ .fd = -1, .fn = on_failure, .owner = link };
-	link->restart_timer.fn = on_restart_timer;
-	link->restart_timer.owner = link;
+	role_process_init(&link->process, supervisor, "logger");
+	link->process.on_start = send_everything;
+	link->process.on_msg = on_msg;
+	link->process.on_exit = on_exit_event;
+	link->process.owner = link;
+	link->retire_timer.fn = on_retire_timer;
+	link->retire_timer.owner = link;
 	link->ping_timer.fn = on_ping_timer;
 	link->ping_timer.owner = link;
 }
@@ -370,66 +286,36 @@ logger_link_init(struct logger_link *link, struct supervisor *supervisor)
 void
 logger_link_start(struct logger_link *link)
 {
-	struct loop *loop = &link->supervisor->loop;
-	int ends[2];
-
-	link->started_ns = util_now_ns();
 	if (!loop_timer_is_set(&link->ping_timer))
-		loop_timer_set(loop, &link->ping_timer, link->started_ns + PING_NS);
-	if (msg_pair(ends) == -1) {
-		log_error("cannot start the logger: %s", strerror(errno));
-		schedule_restart(link);
-		return;
-	}
-	link->pid = role_process_start(link->supervisor, "logger", ends[1],
-	    &link->exit.fd, &link->failure.fd);
-	if (link->pid == 0) {
-		close(ends[0]);
-		close(ends[1]);
-		schedule_restart(link);
-		return;
-	}
-	close(ends[1]);
-	loop_io_add(loop, &link->exit, EPOLLIN);
-	loop_io_add(loop, &link->failure, EPOLLIN);
-	if (channel_open(&link->channel, loop, ends[0]) == -1)
-		log_error("cannot watch the logger: %s", strerror(errno));
-	send_everything(link);
+		loop_timer_set(&link->supervisor->loop, &link->ping_timer,
+		    util_now_ns() + PING_NS);
+	role_process_start(&link->process);
 }
 
 void
 logger_link_adopt(struct logger_link *link, pid_t pid, int channel)
 {
-	struct loop *loop = &link->supervisor->loop;
-
-	if (pid != 0 && channel != -1)
-		link->exit.fd = spawn_pidfd(pid);
-	if (link->exit.fd == -1) {
-		if (channel != -1)
-			close(channel);
+	if (!role_process_adopt(&link->process, pid, channel)) {
 		logger_link_start(link);
 		return;
 	}
-	link->pid = pid;
 	link->retiring = true;
-	loop_io_add(loop, &link->exit, EPOLLIN);
-	if (channel_open(&link->channel, loop, channel) == -1)
-		log_error("cannot watch the logger: %s", strerror(errno));
 	send_id(link, LOGGER_RETIRE, 0);
-	loop_timer_set(loop, &link->restart_timer, util_now_ns() + RETIRE_NS);
+	loop_timer_set(&link->supervisor->loop, &link->retire_timer,
+	    util_now_ns() + RETIRE_NS);
 }
 
 /* Waits for its end; what it was not told yet is told meanwhile. */
 static bool
 wait_for_end(struct logger_link *link, uint64_t deadline_ns)
 {
-	struct pollfd pfds[2] = { { .fd = link->exit.fd, .events = POLLIN } };
+	struct pollfd pfds[2] = { { .fd = link->process.exit.fd, .events = POLLIN } };
 	uint64_t now_ns;
 
 	while ((now_ns = util_now_ns()) < deadline_ns) {
-		bool waits = channel_flush(&link->channel);
+		bool waits = channel_flush(&link->process.channel);
 
-		pfds[1] = (struct pollfd){ .fd = link->channel.io.fd,
+		pfds[1] = (struct pollfd){ .fd = link->process.channel.io.fd,
 			.events = waits ? POLLOUT : 0 };
 		if (poll(pfds, waits ? 2 : 1,
 			(int)((deadline_ns - now_ns) / MS_NS) + 1) == -1 &&
@@ -448,14 +334,16 @@ logger_link_stop(struct logger_link *link)
 	siginfo_t info = { 0 };
 
 	loop_timer_clear(&link->supervisor->loop, &link->ping_timer);
-	loop_timer_clear(&link->supervisor->loop, &link->restart_timer);
-	if (link->pid == 0)
+	loop_timer_clear(&link->supervisor->loop, &link->process.restart_timer);
+	loop_timer_clear(&link->supervisor->loop, &link->retire_timer);
+	if (link->process.pid == 0)
 		return;
 	send_id(link, link->retiring ? LOGGER_RETIRE : LOGGER_STOP, 0);
 	if (!wait_for_end(link, util_now_ns() + STOP_NS)) {
-		kill_it(link);
-		pfd.fd = link->exit.fd;
+		role_process_kill(&link->process);
+		pfd.fd = link->process.exit.fd;
 		poll(&pfd, 1, -1);
 	}
-	reap(link, &info);
+	role_process_reap(&link->process, &info);
+	forget_counts(link);
 }

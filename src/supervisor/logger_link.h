@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/channel.h"
 #include "common/loop.h"
+#include "supervisor/role_process.h"
 
 struct log_dest;
 struct log_source;
@@ -21,15 +21,10 @@ struct supervisor;
 
 struct logger_link {
 	struct supervisor *supervisor;
-	struct channel channel;
-	pid_t pid;	     /* 0: none runs */
-	struct loop_io exit; /* pidfd */
-	struct loop_io failure;
-	struct loop_timer restart_timer;
+	struct role_process process;
+	struct loop_timer retire_timer; /* it is killed then */
 	struct loop_timer ping_timer;
-	uint64_t started_ns;
 	uint64_t asked_ns;	 /* by a ping that is not answered; 0: it was */
-	unsigned failures;	 /* deaths in a row while young */
 	uint64_t lines;		 /* of this logger */
 	uint64_t dropped;	 /* of them */
 	uint64_t dropped_before; /* by those before it */

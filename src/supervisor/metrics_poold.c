@@ -195,7 +195,7 @@ COLLECT(start_time)
 COLLECT(router_up)
 {
 	(void)metric;
-	metrics_add(samples, NULL, json_integer(supervisor->link.pid != 0));
+	metrics_add(samples, NULL, json_integer(supervisor->link.process.pid != 0));
 }
 
 COLLECT(router_restarts)
@@ -223,7 +223,7 @@ add_process(json_t *samples, const char *name, json_t *value)
 COLLECT(process_memory)
 {
 	struct usage own = look(metric, supervisor, getpid());
-	struct usage router = look(metric, supervisor, supervisor->link.pid);
+	struct usage router = look(metric, supervisor, supervisor->link.process.pid);
 
 	add_process(samples, "supervisor", metrics_count(own.memory));
 	if (router.looked_ns != 0)
@@ -233,7 +233,7 @@ COLLECT(process_memory)
 COLLECT(process_cpu)
 {
 	struct usage own = look(metric, supervisor, getpid());
-	struct usage router = look(metric, supervisor, supervisor->link.pid);
+	struct usage router = look(metric, supervisor, supervisor->link.process.pid);
 
 	add_process(samples, "supervisor", json_real((double)own.cpu_us / 1e6));
 	if (router.looked_ns != 0)

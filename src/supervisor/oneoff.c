@@ -43,23 +43,13 @@ oneoff_new(struct supervisor *supervisor)
 }
 
 static void
-close_io(struct oneoff *oneoff, struct loop_io *io)
-{
-	if (io->fd == -1)
-		return;
-	loop_io_remove(&oneoff->supervisor->loop, io);
-	close(io->fd);
-	io->fd = -1;
-}
-
-static void
 oneoff_free(struct oneoff *oneoff)
 {
 	if (oneoff->client != NULL)
 		oneoff->client->oneoff = NULL;
 	TAILQ_REMOVE(&oneoff->supervisor->oneoffs, oneoff, entry);
-	close_io(oneoff, &oneoff->exit);
-	close_io(oneoff, &oneoff->failure);
+	loop_io_close(&oneoff->supervisor->loop, &oneoff->exit);
+	loop_io_close(&oneoff->supervisor->loop, &oneoff->failure);
 	free(oneoff->service);
 	free(oneoff);
 }
@@ -89,15 +79,10 @@ watch(struct oneoff *oneoff)
 static void
 read_failure(struct oneoff *oneoff)
 {
-	struct spawn_failure failure;
-
 	if (oneoff->failure.fd == -1)
 		return;
-	if (read(oneoff->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		oneoff->spawn_failure = failure;
-	}
-	close_io(oneoff, &oneoff->failure);
+	spawn_failure_read(oneoff->failure.fd, &oneoff->spawn_failure);
+	loop_io_close(&oneoff->supervisor->loop, &oneoff->failure);
 	if (oneoff->spawn_failure.step[0] == '\0' && oneoff->client != NULL) {
 		json_t *reply = json_pack("{s:b, s:i}", "ok", 1, "pid", (int)oneoff->pid);
 

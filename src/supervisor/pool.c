@@ -258,8 +258,7 @@ tell_router(struct pool *pool, uint32_t type)
 	struct role_id role = { .type = type, .id = pool->id };
 
 	if (pool_is_leased(pool))
-		channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL,
-		    0);
+		link_send(&pool->supervisor->link, &role, sizeof(role), NULL, 0);
 }
 
 void

@@ -101,4 +101,11 @@ pool_is_leased(const struct pool *pool)
 	return pool->config->mode == CONFIG_MODE_LEASE;
 }
 
+/* Whether a worker that never says READY=1 is taken to be ready in the end. */
+static inline bool
+pool_may_be_silent(const struct pool *pool)
+{
+	return !pool_is_leased(pool) && pool->config->ready_after_ms > 0;
+}
+
 #endif

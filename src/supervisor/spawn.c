@@ -233,6 +233,18 @@ fork_into(int cgroup_fd, bool *in_cgroup)
 	return fork();
 }
 
+bool
+spawn_failure_read(int failure_fd, struct spawn_failure *failure)
+{
+	struct spawn_failure got;
+
+	if (read(failure_fd, &got, sizeof(got)) != sizeof(got))
+		return false;
+	got.step[sizeof(got.step) - 1] = '\0';
+	*failure = got;
+	return true;
+}
+
 pid_t
 spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd)
 {

@@ -51,6 +51,9 @@ struct spawn_failure {
  */
 pid_t spawn_process(const struct spawn *spawn, int *pidfd, int *failure_fd);
 
+/* Reads what failure_fd gives.  False: there is nothing, or the program runs. */
+bool spawn_failure_read(int failure_fd, struct spawn_failure *failure);
+
 /* A close-on-exec pidfd, readable when the process has ended; -1 with errno. */
 int spawn_pidfd(pid_t pid);
 

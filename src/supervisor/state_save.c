@@ -118,9 +118,10 @@ save_head(struct supervisor *supervisor, struct record_writer *writer)
 	};
 
 	link_serving_router(&supervisor->link, &head.router_pid, &head.router_channel);
-	if (supervisor->logger.pid != 0 && supervisor->logger.channel.io.fd != -1) {
-		head.logger_pid = (int)supervisor->logger.pid;
-		head.logger_channel = supervisor->logger.channel.io.fd;
+	if (supervisor->logger.process.pid != 0 &&
+	    supervisor->logger.process.channel.io.fd != -1) {
+		head.logger_pid = (int)supervisor->logger.process.pid;
+		head.logger_channel = supervisor->logger.process.channel.io.fd;
 	}
 	if (head.config == NULL)
 		writer->failed = true;

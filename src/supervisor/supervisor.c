@@ -187,7 +187,7 @@ supervisor_stop_check(struct supervisor *supervisor)
 	if (supervisor->phase != SUPERVISOR_STOPPING ||
 	    !TAILQ_EMPTY(&supervisor->services) || !TAILQ_EMPTY(&supervisor->oneoffs))
 		return;
-	if (supervisor->link.pid != 0 || supervisor->link.old.pid != 0) {
+	if (supervisor->link.process.pid != 0 || supervisor->link.old.pid != 0) {
 		link_stop(&supervisor->link, false);
 		return; /* comes back when it was reaped */
 	}
@@ -199,8 +199,8 @@ supervisor_stop_check(struct supervisor *supervisor)
 bool
 supervisor_knows(struct supervisor *supervisor, pid_t pid)
 {
-	return pid == supervisor->link.pid || pid == supervisor->link.old.pid ||
-	    pid == supervisor->logger.pid || pid == supervisor->upgrade.pid ||
+	return pid == supervisor->link.process.pid || pid == supervisor->link.old.pid ||
+	    pid == supervisor->logger.process.pid || pid == supervisor->upgrade.pid ||
 	    oneoff_is_known(supervisor, pid) ||
 	    service_find_worker(&supervisor->services, pid) != NULL ||
 	    service_find_template(&supervisor->services, pid) != NULL;

@@ -20,12 +20,12 @@
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/template_fork.h"
 
 #define YOUNG_NS	(1000 * MS_NS) /* an end before this age counts */
 #define BACK_OFF_MIN_NS (100 * MS_NS)
 #define BACK_OFF_MAX_NS (30000 * MS_NS)
-#define FORK_NS		(10000 * MS_NS) /* for one worker */
-#define END_NS		(1000 * MS_NS)	/* to end by itself */
+#define END_NS		(1000 * MS_NS) /* to end by itself */
 
 static struct loop *
 loop_of(struct template *template)
@@ -57,193 +57,7 @@ template_is_forking(const struct template *template)
 	return template->forking != NULL;
 }
 
-/* --- workers that want to be forked ------------------------------------ */
-
-static void
-set_why(struct template *template, const char *why)
-{
-	strlcpy(template->why, why, sizeof(template->why));
-}
-
-/* Those who wait have failed, for the reason in template->why.  Who asks anew
- * meanwhile is not meant. */
-static void
-fail_waiting(struct template *template)
-{
-	struct pool *pool = template->pool;
-
-	/* the failure of the first may be the end of the pool, which leads here
-	 * again: who was refused before is still to be told */
-	for (uint32_t i = 0; i < pool->worker_count; i++) {
-		if (pool->workers[i].awaits_fork)
-			pool->workers[i].refused = true;
-		pool->workers[i].awaits_fork = false;
-	}
-	for (uint32_t i = 0; i < pool->worker_count; i++)
-		if (pool->workers[i].refused) {
-			pool->workers[i].refused = false;
-			worker_not_forked(&pool->workers[i]);
-		}
-}
-
-/* The worker that was being forked has failed. */
-static void
-fail_forking(struct template *template)
-{
-	struct worker *worker = template->forking;
-
-	template->forking = NULL;
-	if (worker != NULL)
-		worker_not_forked(worker);
-}
-
-static struct worker *
-next_waiting(const struct pool *pool)
-{
-	for (uint32_t i = 0; i < pool->worker_count; i++)
-		if (pool->workers[i].awaits_fork)
-			return &pool->workers[i];
-	return NULL;
-}
-
-/* Asks for the next worker, unless one is being forked. */
-static void
-fork_next(struct template *template)
-{
-	struct worker *worker;
-
-	while (template->state == TEMPLATE_READY && template->forking == NULL &&
-	    (worker = next_waiting(template->pool)) != NULL) {
-		worker->awaits_fork = false;
-		template->forking = worker;
-		template->serial++;
-		if (worker_fork(worker)) {
-			set_timer(template, FORK_NS);
-			return;
-		}
-		set_why(template, "a process could not be started");
-		fail_forking(template);
-	}
-}
-
-void
-template_ask(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	bool was_held = pool->held;
-
-	pool->held = true; /* what fails may end it */
-	worker->awaits_fork = true;
-	template_event(&pool->template, TEMPLATE_ON_START);
-	fork_next(&pool->template);
-	pool->held = was_held;
-	pool_check_empty(pool);
-}
-
-bool
-template_withdraw(struct worker *worker)
-{
-	bool waited = worker->awaits_fork;
-
-	worker->awaits_fork = false;
-	return waited;
-}
-
-void
-template_send_fork(struct worker *worker, const struct spawn *spawn)
-{
-	struct template *template = &worker->pool->template;
-	char buf[LEASE_FORK_MAX];
-	struct lease_fork fork = { .type = LEASE_FORK,
-		.header_len = sizeof(fork),
-		.serial = template->serial,
-		.death_signal = (uint32_t)spawn->death_signal };
-	int fds[1 + SPAWN_FDS_MAX];
-	size_t len = sizeof(fork), size;
-
-	for (char **var = spawn->envp; *var != NULL; var++) {
-		size = strlen(*var) + 1;
-		if (len + size > sizeof(buf))
-			break; /* they are few, and short */
-		memcpy(buf + len, *var, size);
-		len += size;
-	}
-	fork.env_len = (uint32_t)(len - sizeof(fork));
-	memcpy(buf, &fork, sizeof(fork));
-	fds[0] = spawn->log_fd;
-	memcpy(fds + 1, spawn->fds, (size_t)spawn->fd_count * sizeof(int));
-	channel_send(&template->channel, buf, len, fds, 1 + spawn->fd_count);
-}
-
 /* --- what it tells ------------------------------------------------------- */
-
-/*
- * A template may name any number.  One of ours that has no place yet is a worker
- * that was just born: nobody else has children here, and strangers are reaped
- * only when no fork is under way.  Of another service's, the account differs, or
- * they could do to each other what they like anyway.
- */
-static bool
-is_newborn(const struct template *template, pid_t pid, int pidfd)
-{
-	struct supervisor *supervisor = template->pool->supervisor;
-	siginfo_t info;
-	char path[64], text[1024], *line;
-	unsigned long uid;
-	ssize_t n;
-	int fd;
-
-	if (supervisor_knows(supervisor, pid) ||
-	    waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
-		return false;
-	if (!supervisor->is_root)
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd != -1 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (fd != -1)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	line = strstr(text, "\nUid:\t");
-	if (line == NULL)
-		return false;
-	uid = strtoul(line + strlen("\nUid:\t"), NULL, 10);
-	return uid == template->pool->account.uid;
-}
-
-static void
-on_forked(struct template *template, const struct lease_forked *forked)
-{
-	struct worker *worker = template->forking;
-	char why[128];
-	int pidfd = -1;
-
-	if (worker == NULL || forked->serial != template->serial) {
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
-	}
-	if (forked->error != 0) {
-		snprintf(why, sizeof(why), "its template cannot fork: %s",
-		    strerror(forked->error));
-		log_error("service %s: worker %u: %s", service_of(template), worker->slot,
-		    why);
-		set_why(template, why);
-		loop_timer_clear(loop_of(template), &template->timer);
-		fail_forking(template);
-		return;
-	}
-	if (forked->pid > 0 && forked->pid <= INT32_MAX)
-		pidfd = spawn_pidfd((pid_t)forked->pid);
-	if (pidfd == -1 || !is_newborn(template, (pid_t)forked->pid, pidfd)) {
-		if (pidfd != -1)
-			close(pidfd);
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
-	}
-	loop_timer_clear(loop_of(template), &template->timer);
-	template->forking = NULL;
-	worker_forked(worker, (pid_t)forked->pid, pidfd);
-}
 
 static void
 on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
@@ -265,10 +79,10 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	if (len == sizeof(msg.signal) && msg.type == LEASE_READY)
 		template_event(template, TEMPLATE_ON_READY);
 	else if (len == sizeof(msg.forked) && msg.type == LEASE_FORKED)
-		on_forked(template, &msg.forked);
+		template_fork_answered(template, &msg.forked);
 	else
 		template_event(template, TEMPLATE_ON_BREACH);
-	fork_next(template);
+	template_fork_next(template);
 	if (!template_is_forking(template))
 		supervisor_reap_strangers(pool->supervisor);
 	pool->held = was_held;
@@ -287,27 +101,13 @@ on_end(void *owner)
 }
 
 static void
-close_io(struct template *template, struct loop_io *io)
-{
-	if (io->fd == -1)
-		return;
-	loop_io_remove(loop_of(template), io);
-	close(io->fd);
-	io->fd = -1;
-}
-
-static void
 on_failure(void *owner, uint32_t events)
 {
 	struct template *template = owner;
-	struct spawn_failure failure;
 
 	(void)events;
-	if (read(template->failure.fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
-		template->spawn_failure = failure;
-	}
-	close_io(template, &template->failure);
+	spawn_failure_read(template->failure.fd, &template->spawn_failure);
+	loop_io_close(loop_of(template), &template->failure);
 }
 
 static void
@@ -402,16 +202,17 @@ start(struct template *template)
 	int ends[2] = { -1, -1 }, null = open("/dev/null", O_RDWR | O_CLOEXEC), error;
 	bool good;
 
+	/* the process last: there is nothing to take back once it runs */
 	good = null != -1 && msg_pair(ends) == 0 &&
-	    start_process(template, null, ends[1]) &&
-	    channel_open(&template->channel, loop_of(template), ends[0]) == 0;
+	    channel_open(&template->channel, loop_of(template), ends[0]) == 0 &&
+	    start_process(template, null, ends[1]);
 	error = errno;
 	if (null != -1)
 		close(null);
 	if (ends[1] != -1)
 		close(ends[1]);
-	if (!good && ends[0] != -1)
-		close(ends[0]);
+	if (!good)
+		channel_close(&template->channel);
 	errno = error;
 	return good;
 }
@@ -431,7 +232,7 @@ do_spawn(struct template *template)
 		snprintf(why, sizeof(why), "its template could not be started: %s",
 		    strerror(errno));
 		log_error("service %s: %s", service_of(template), why);
-		set_why(template, why);
+		strlcpy(template->why, why, sizeof(template->why));
 		template_event(template, TEMPLATE_ON_FAILED);
 		return;
 	}
@@ -449,7 +250,7 @@ do_serve(struct template *template)
 	log_info("service %s: its template (pid %d) is ready after %.3f s",
 	    service_of(template), (int)template->pid,
 	    (double)(template->ready_ns - template->spawned_ns) / 1e9);
-	fork_next(template);
+	template_fork_next(template);
 	pool_worker_ready(template->pool); /* of no workers, all are ready now */
 }
 
@@ -463,7 +264,7 @@ do_kill(struct template *template, const char *why)
 	if (template->pid == 0)
 		return;
 	syscall(SYS_pidfd_send_signal, template->exit.fd, SIGKILL, NULL, 0);
-	/* its group, while it is not reaped: see kill_children in worker.c */
+	/* its group, while it is not reaped: see worker_kill_group */
 	kill(-template->pid, SIGKILL);
 }
 
@@ -474,7 +275,7 @@ reap(struct template *template, siginfo_t *info)
 		on_failure(template, 0);
 	kill(-template->pid, SIGKILL);
 	waitid(P_PIDFD, (id_t) template->exit.fd, info, WEXITED | WNOHANG);
-	close_io(template, &template->exit);
+	loop_io_close(loop_of(template), &template->exit);
 	channel_close(&template->channel);
 	loop_timer_clear(loop_of(template), &template->timer);
 	template->pid = 0;
@@ -484,17 +285,14 @@ reap(struct template *template, siginfo_t *info)
 static void
 start_again_later(struct template *template)
 {
-	uint64_t wait_ns = BACK_OFF_MIN_NS;
-
 	if (!pool_wants_workers(template->pool))
 		return;
 	if (template->failures == 1 && template->ready_ns != 0) {
 		template_event(template, TEMPLATE_ON_START);
 		return;
 	}
-	for (unsigned i = 2; i < template->failures && wait_ns < BACK_OFF_MAX_NS; i++)
-		wait_ns *= 2;
-	set_timer(template, wait_ns < BACK_OFF_MAX_NS ? wait_ns : BACK_OFF_MAX_NS);
+	set_timer(template,
+	    util_back_off_ns(template->failures, BACK_OFF_MIN_NS, BACK_OFF_MAX_NS));
 }
 
 static void
@@ -502,7 +300,7 @@ do_fail(struct template *template)
 {
 	template->failures++;
 	start_again_later(template);
-	fail_waiting(template);
+	template_fork_fail_waiting(template);
 	/* also where no worker is wanted yet */
 	pool_worker_failed(template->pool, template->why);
 }
@@ -533,14 +331,14 @@ do_bury(struct template *template)
 	    "s:i, s:s, s:b", "pid", (int)pid, "exit", end, "was_ready", was_ready);
 	if (was_ready && util_now_ns() - template->ready_ns >= YOUNG_NS)
 		template->failures = 0;
-	fail_forking(template);
+	template_fork_fail(template);
 	if (!was_ready) {
 		do_fail(template);
 		return;
 	}
 	template->failures++;
 	start_again_later(template);
-	if (next_waiting(template->pool) != NULL)
+	if (template_fork_is_awaited(template))
 		template_event(template, TEMPLATE_ON_START);
 }
 
@@ -559,8 +357,8 @@ do_reap(struct template *template)
 	siginfo_t info = { 0 };
 
 	reap(template, &info);
-	fail_forking(template);
-	fail_waiting(template);
+	template_fork_fail(template);
+	template_fork_fail_waiting(template);
 	pool_check_empty(template->pool);
 }
 
@@ -568,7 +366,7 @@ static void
 do_release(struct template *template)
 {
 	loop_timer_clear(loop_of(template), &template->timer);
-	fail_waiting(template);
+	template_fork_fail_waiting(template);
 	pool_check_empty(template->pool);
 }
 
@@ -690,5 +488,5 @@ template_adopt(struct template *template)
 		adopt_process(template);
 	else if (template_is_wanted(pool) && pool_wants_workers(pool))
 		template_event(template, TEMPLATE_ON_START);
-	fork_next(template);
+	template_fork_next(template);
 }

@@ -57,15 +57,6 @@ bool template_is_wanted(const struct pool *pool);
  * TEMPLATE_ON_EXIT may be the end of the pool. */
 void template_event(struct template *template, enum template_event event);
 
-/* The worker, whose state is STARTING, wants a process.  Either worker_forked
- * will be called, or it gets WORKER_ON_FAILED. */
-void template_ask(struct worker *worker);
-/* It does not want one any more.  False: it is being forked just now, and what
- * template_ask has promised still holds. */
-bool template_withdraw(struct worker *worker);
-/* Sends FORK with the worker's descriptors, which stay the caller's. */
-void template_send_fork(struct worker *worker, const struct spawn *spawn);
-
 /* Whether a child that nobody knows may be a worker that was just born. */
 bool template_is_forking(const struct template *template);
 /* What the state has noted of it; then goes on with that. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/trouble.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/lease.h"
 #include "common/log.h"
+#include "common/msg.h"
 #include "common/util.h"
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
@@ -84,6 +88,29 @@ next_start_ns(const struct pool *pool)
 	return start_ns;
 }
 
+/*
+ * Leases that were sent to workers which died before they received them lie in the
+ * queue for the next one.  Where none is to be hoped for, they would lie there for
+ * ever, since only a worker takes them out, and their clients would wait: so they
+ * are thrown away.  The router keeps its own descriptors, sees that the queue is
+ * empty and has the requests again (router/settle.c).
+ */
+static void
+empty_queue(struct pool *pool)
+{
+	struct lease_signal scratch;
+	bool truncated;
+	ssize_t n;
+	int fd;
+
+	do {
+		n = msg_recv_fd(pool->queue[POOL_WORKER_END], &scratch, sizeof(scratch),
+		    MSG_DONTWAIT, &fd, &truncated);
+		if (fd != -1)
+			close(fd);
+	} while (n > 0 || (n == -1 && errno == EINTR));
+}
+
 void
 trouble_tell(struct pool *pool)
 {
@@ -108,9 +135,10 @@ trouble_tell(struct pool *pool)
 	}
 	if (role.failures == 0)
 		return;
+	empty_queue(pool);
 	role.start_ns = next_start_ns(pool);
 	pool->in_trouble = true;
-	channel_send(&pool->supervisor->link.channel, &role, sizeof(role), NULL, 0);
+	link_send(&pool->supervisor->link, &role, sizeof(role), NULL, 0);
 }
 
 /* --- what the breakers do ---------------------------------------------- */

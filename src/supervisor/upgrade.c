@@ -130,11 +130,10 @@ close_dry_run(struct supervisor *supervisor)
 	struct upgrade *upgrade = &supervisor->upgrade;
 
 	loop_timer_clear(&supervisor->loop, &upgrade->timer);
-	loop_io_remove(&supervisor->loop, &upgrade->exit);
-	close(upgrade->exit.fd);
+	loop_io_close(&supervisor->loop, &upgrade->exit);
 	close(upgrade->failure_fd);
 	close(upgrade->words_fd);
-	upgrade->exit.fd = upgrade->failure_fd = upgrade->words_fd = -1;
+	upgrade->failure_fd = upgrade->words_fd = -1;
 	upgrade->pid = 0;
 }
 
@@ -159,8 +158,7 @@ went_well(const struct upgrade *upgrade, const siginfo_t *info, char *why, size_
 	char words[UPGRADE_WORDS_MAX];
 
 	read_words(upgrade, words);
-	if (read(upgrade->failure_fd, &failure, sizeof(failure)) == sizeof(failure)) {
-		failure.step[sizeof(failure.step) - 1] = '\0';
+	if (spawn_failure_read(upgrade->failure_fd, &failure)) {
 		snprintf(why, size, "cannot be started: %s: %s", failure.step,
 		    strerror(failure.error));
 		return false;

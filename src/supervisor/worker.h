@@ -73,17 +73,29 @@ void worker_event(struct worker *worker, enum worker_event event);
 /* Sends a signal to the process, if there is one. */
 void worker_signal(struct worker *worker, int sig);
 
+/*
+ * Kills what the process started and left in its group: the process that it is
+ * the leader of (setsid).  Only before the leader is reaped, since until then
+ * nothing else can have its pid, nor a group of that number.
+ */
+void worker_kill_group(const struct worker *worker);
+
+/* Reads and closes what tells why it could not become what it should, if that is
+ * still open. */
+void worker_read_failure(struct worker *worker);
+
+/* Tells the router, if it leases to this worker: type as of struct role_worker. */
+void worker_tell_router(struct worker *worker, uint32_t type);
+
+/* Sets the timer of its state. */
+void worker_set_timer(struct worker *worker, uint64_t after_ns);
+
+struct loop *worker_loop(const struct worker *worker);
+/* The name of its service. */
+const char *worker_service(const struct worker *worker);
+
 /* What the worker says of itself, untrusted. */
 void worker_says(struct worker *worker, const char *text);
-
-/*
- * From template.c.  Sends FORK for it; false, with errno: that cannot be.  The
- * process was born, and the pidfd becomes the worker's.  It was not, or will not
- * be: WORKER_ON_FAILED.
- */
-bool worker_fork(struct worker *worker);
-void worker_forked(struct worker *worker, pid_t pid, int pidfd);
-void worker_not_forked(struct worker *worker);
 
 /* Whether it was told GO and nothing since. */
 static inline bool

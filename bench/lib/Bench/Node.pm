@@ -6,8 +6,6 @@ package Bench::Node;
 
 use strict;
 use warnings;
-use File::Copy qw(copy);
-use FindBin;
 use Bench::Servers;
 
 our @NAMES = qw(poold-node cluster);
@@ -32,10 +30,7 @@ JS
 # Takes --node out of the arguments, and makes its servers those that are compared.
 sub take {
 	my ($arguments) = @_;
-	return unless grep { $_ eq '--node' } @$arguments;
-	@$arguments = grep { $_ ne '--node' } @$arguments;
-	unshift @$arguments, '-b', 64, '-c', '1,32';
-	@Bench::Servers::NAMES = @NAMES;
+	return unless Bench::Servers::take($arguments, '--node', @NAMES);
 	Bench::Servers::add('poold-node', start => \&start_poold, program => 'node',
 		package => 'nodejs', text => 'poold, requests leased to poold-node, each with a Node.js');
 	Bench::Servers::add('cluster', start => \&start_cluster, program => 'node',
@@ -44,31 +39,10 @@ sub take {
 }
 
 sub start_poold {
-	my ($name, %o) = @_;
-	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
+	my ($name) = @_;
 	my $app = Bench::Servers::write_file('bench.js', $APP);
-	for my $file ('poold-node', 'poold-node.js') {
-		copy("$build/libexec/$file", "$o{dir}/$file") && chmod(0755, "$o{dir}/$file")
-		    or die "$build/libexec/$file: $!\n";
-	}
-	my $user = $> == 0 ? 'user = nobody' : '';
-	my $ini = Bench::Servers::write_file("$name.ini", <<"INI");
-[poold]
-access_log = off
-libexec = $o{dir}
-$user
-
-[listen main]
-address = 127.0.0.1:$o{port}
-keepalive_requests = 1000000000
-
-[service bench]
-route = /
-language = node
-app = $app
-workers = $o{workers}
-INI
-	Bench::Servers::spawn($name, undef, $o{poold}, '-c', $ini);
+	Bench::Servers::start_language($name, "language = node\napp = $app",
+	    'poold-node', 'poold-node.js');
 	return;
 }
 

@@ -6,8 +6,6 @@ package Bench::Php;
 
 use strict;
 use warnings;
-use File::Copy qw(copy);
-use FindBin;
 use Bench::Servers;
 
 our @NAMES = qw(poold-php nginx-fpm);
@@ -22,10 +20,7 @@ sub fpm {
 # Takes --php out of the arguments, and makes its servers those that are compared.
 sub take {
 	my ($arguments) = @_;
-	return unless grep { $_ eq '--php' } @$arguments;
-	@$arguments = grep { $_ ne '--php' } @$arguments;
-	unshift @$arguments, '-b', 64, '-c', '1,32';
-	@Bench::Servers::NAMES = @NAMES;
+	return unless Bench::Servers::take($arguments, '--php', @NAMES);
 	Bench::Servers::add('poold-php', start => \&start_poold, program => 'php-cgi',
 		package => 'php-cgi', text => 'poold, requests leased to poold-fastcgi, each with a php-cgi');
 	Bench::Servers::add('nginx-fpm', start => \&start_fpm, program => fpm(),
@@ -34,31 +29,10 @@ sub take {
 }
 
 sub start_poold {
-	my ($name, %o) = @_;
-	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
+	my ($name) = @_;
 	my $script = Bench::Servers::write_file('bench.php', $SCRIPT);
-	copy("$build/libexec/poold-fastcgi", "$o{dir}/poold-fastcgi")
-	    && chmod(0755, "$o{dir}/poold-fastcgi")
-	    or die "$build/libexec/poold-fastcgi: $!\n";
-	my $user = $> == 0 ? 'user = nobody' : '';
-	my $ini = Bench::Servers::write_file("$name.ini", <<"INI");
-[poold]
-access_log = off
-libexec = $o{dir}
-$user
-
-[listen main]
-address = 127.0.0.1:$o{port}
-keepalive_requests = 1000000000
-
-[service bench]
-route = /
-language = php
-app = $script
-only_scripts = yes
-workers = $o{workers}
-INI
-	Bench::Servers::spawn($name, undef, $o{poold}, '-c', $ini);
+	Bench::Servers::start_language($name,
+	    "language = php\napp = $script\nonly_scripts = yes", 'poold-fastcgi');
 	return;
 }
 

@@ -7,6 +7,8 @@ package Bench::Servers;
 use strict;
 use warnings;
 use Fcntl qw(F_SETFD);
+use File::Copy qw(copy);
+use FindBin;
 use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
@@ -133,6 +135,7 @@ sub spawn {
 	return $pid;
 }
 
+# A poold with one service.
 sub start_poold {
 	my ($name, $listen, $service, %with) = @_;
 	my $user = $> == 0 ? 'user = nobody' : '';
@@ -140,6 +143,7 @@ sub start_poold {
 	my $ini = write_file("$name.ini", <<"INI");
 [poold]
 access_log = $log
+libexec = $dir
 $user
 
 [listen main]
@@ -148,16 +152,30 @@ $listen
 
 [service bench]
 $service
-command = $dir/worker
 workers = $workers
 INI
 	spawn($name, undef, $with{program} // $poold, '-c', $ini);
 	return;
 }
 
+my $KEEP = 'keepalive_requests = 1000000000';
+
 sub start_leased {
 	my ($name, %with) = @_;
-	start_poold($name, 'keepalive_requests = 1000000000', 'route = /', %with);
+	start_poold($name, $KEEP, "route = /\ncommand = $dir/worker", %with);
+	return;
+}
+
+# A service of a language: what its section says, and the files of its runner, which
+# poold shall find in a folder that all users can read.
+sub start_language {
+	my ($name, $service, @runner) = @_;
+	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
+	for my $file (@runner) {
+		copy("$build/libexec/$file", "$dir/$file") && chmod(0755, "$dir/$file")
+		    or die "$build/libexec/$file: $!\n";
+	}
+	start_poold($name, $KEEP, "route = /\n$service");
 	return;
 }
 
@@ -166,7 +184,7 @@ sub start_other { my ($name) = @_; return start_leased($name, program => $ENV{PO
 
 sub start_inherit {
 	my ($name) = @_;
-	start_poold($name, '', "mode = inherit\nlisten = main");
+	start_poold($name, '', "mode = inherit\nlisten = main\ncommand = $dir/worker");
 	return;
 }
 
@@ -281,24 +299,7 @@ CFG
 
 sub start_poold_python {
 	my ($name) = @_;
-	my $user = $> == 0 ? 'user = nobody' : '';
-	my $ini = write_file("$name.ini", <<"INI");
-[poold]
-access_log = off
-libexec = $dir
-$user
-
-[listen main]
-address = 127.0.0.1:$PORT{$name}
-keepalive_requests = 1000000000
-
-[service bench]
-route = /
-language = python
-app = $dir/app.py
-workers = $workers
-INI
-	spawn($name, undef, $poold, '-c', $ini);
+	start_language($name, "language = python\napp = $dir/app.py", 'poold-python');
 	return;
 }
 
@@ -367,6 +368,17 @@ sub add {
 		    port => $PORT{$name});
 	} };
 	return;
+}
+
+# Takes an option such as --php out of the arguments, and makes its servers those
+# that are compared.  Returns whether it was there.
+sub take {
+	my ($arguments, $option, @names) = @_;
+	return 0 unless grep { $_ eq $option } @$arguments;
+	@$arguments = grep { $_ ne $option } @$arguments;
+	unshift @$arguments, '-b', 64, '-c', '1,32';
+	@NAMES = @names;
+	return 1;
 }
 
 sub answers {

@@ -27,9 +27,10 @@ sub new {
 	my $poold = $self->{poold} = Poold::Test::new_poold($self->config);
 	my $program = Poold::Test::builddir() . '/bench/chaos-worker';
 	Poold::Test::copy_program($program, "$poold->{bin}/chaos-worker");
-	open(my $fh, '>', "$poold->{dir}/executions") or die "executions: $!";
+	$self->{executions} = "$poold->{dir}/executions";
+	open(my $fh, '>', $self->{executions}) or die "executions: $!";
 	truncate $fh, $LEDGER_BYTES or die "executions: $!";
-	chmod 0666, "$poold->{dir}/executions";
+	chmod 0666, $self->{executions};
 	$poold->{keep} = qr/^executions$|^unread\//;
 	mkdir "$poold->{dir}/unread";
 	chmod 0777, "$poold->{dir}/unread";
@@ -90,7 +91,8 @@ sub ledger {
 	my @more = map { ('-x', $_) } @{ delete $o{x} // [] };
 	my $first = $self->{first_id};
 	$self->{first_id} += delete $o{ids} // $o{n} // (10 << 20);
-	return $self->client('ledger', '-e', "$self->{poold}{dir}/executions",
+	return $self->client('ledger',
+	    defined $self->{executions} ? ('-e', $self->{executions}) : (),
 	    '-o', $first, (map { ("-$_", $o{$_}) } sort keys %o), @more, $target);
 }
 
