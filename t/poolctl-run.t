@@ -160,7 +160,7 @@ like(scalar <$bare>, qr/"ok": ?true/, '... and the connection goes on');
 # --- a terminal -------------------------------------------------------------------
 
 SKIP: {
-	skip('no tmux', 7) if system('command -v tmux >/dev/null 2>&1') != 0;
+	skip('no tmux', 10) if system('command -v tmux >/dev/null 2>&1') != 0;
 	my $folder = File::Temp->newdir('poold-tmux-XXXXXX', TMPDIR => 1);
 	my $tmux = "tmux -S $folder/s -f /dev/null";
 	my $tester = $$;
@@ -201,6 +201,16 @@ SKIP: {
 	$types->('echo status $?; stty -a | grep -o icanon');
 	$shows->(qr/^status 9/m, '... and the status comes back');
 	$shows->(qr/^icanon/m, '... to a terminal as it was');
+	my $common = File::Temp->newdir('poold-run-XXXXXX', TMPDIR => 1);
+	chmod 0755, $common; # whoever the service is
+	$prompts->('%');
+	$types->("clear; $poolctl -s $socket run plain -- sh -c \"exec <&-; echo deaf\$((1 + 1)); "
+		. "until test -e $common/go; do sleep 0.1; done; sleep 0.5; echo on\$((1 + 1))\" | cat");
+	$shows->(qr/^deaf2/m, 'a command may close its input');
+	$types->('what nobody reads');
+	$shows->(qr/^what nobody reads/m, '... where something is typed still');
+	open(my $go, '>', "$common/go") or die "$common/go: $!";
+	$shows->(qr/^on2/m, '... and goes on');
 	system("$tmux kill-server");
 }
 

@@ -8,6 +8,7 @@ use Poold::Proc qw(signal_to);
 use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX ();
+use Socket qw(AF_UNIX SOCK_STREAM SOCK_NONBLOCK pack_sockaddr_un);
 use Time::HiRes qw(time);
 
 my $ini = <<'INI';
@@ -299,6 +300,24 @@ is((ctl('-V'))[0], 0, 'it has a version');
 	local $socket = "$poold->{run}/none.sock";
 	is((ctl('status'))[0], 69, 'without a poold it cannot work');
 	is((ctl('check'))[0], 2, '... which check finds critical');
+}
+{
+	# as of a poold that is stopped
+	local $socket = "$poold->{run}/full.sock";
+	my $full = IO::Socket::UNIX->new(Local => $socket, Listen => 1) or die "$socket: $!";
+	my @waiting;
+	for (1 .. 100) {
+		socket(my $one, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0) or die "socket: $!";
+		connect($one, pack_sockaddr_un($socket)) or last;
+		push @waiting, $one;
+	}
+	local $SIG{ALRM} = sub { close $full }; # who hangs is refused
+	alarm 60;
+	my ($status, $text) = ctl('check');
+	alarm 0;
+	is($status, 2, 'so is a poold that lets nobody in');
+	like($text, qr/does not answer/, '... which is said');
+	unlink $socket;
 }
 {
 	local $ENV{POOLD_CONTROL} = $socket;

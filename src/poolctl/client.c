@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define PATIENCE_S 10 /* to be let in */
 
 static int
 explain(const char *path)
@@ -19,7 +22,9 @@ explain(const char *path)
 		warnx("%s: the path is too long", path);
 		return EX_USAGE;
 	}
-	if (error == ENOENT || error == ECONNREFUSED)
+	if (error == EAGAIN)
+		warnx("poold does not answer: others wait before us on %s", path);
+	else if (error == ENOENT || error == ECONNREFUSED)
 		warnx("no poold listens on %s: %s", path, strerror(error));
 	else
 		warnx("cannot connect to %s: %s", path, strerror(error));
@@ -30,6 +35,7 @@ bool
 client_try(struct client *client, const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_S }, no_end = { 0 };
 
 	*client = (struct client){ .path = path, .fd = -1 };
 	errno = ENAMETOOLONG;
@@ -38,8 +44,11 @@ client_try(struct client *client, const char *path)
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd == -1)
 		err(EX_OSERR, "socket");
+	/* a poold that hangs takes up nobody: connect(2) waits behind a full backlog */
+	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(client->fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
 		return false;
+	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &no_end, sizeof(no_end));
 	client->stream = fdopen(client->fd, "r");
 	if (client->stream == NULL)
 		err(EX_OSERR, "fdopen");

@@ -15,10 +15,10 @@ struct client {
 	size_t size;
 };
 
-/* Connects.  Returns 0, or an exit status of sysexits(3) with the reason said
- * on stderr. */
+/* Connects, which takes 10 s at most.  Returns 0, or an exit status of sysexits(3) with
+ * the reason said on stderr. */
 int client_open(struct client *client, const char *path);
-/* The same without a word: false with errno. */
+/* The same without a word: false with errno, EAGAIN when poold lets nobody in. */
 bool client_try(struct client *client, const char *path);
 void client_close(struct client *client);
 

@@ -153,6 +153,8 @@ run_run(struct client *client, const struct options *options, char **args)
 	char *request;
 	int status, signal_fd = open_signals();
 
+	/* a command may close its input before all of it is written */
+	signal(SIGPIPE, SIG_IGN);
 	if (signal_fd == -1 || !relay_open(&relay))
 		err(EX_OSERR, "run");
 	/* lines are read as poll tells of them */
