@@ -7,7 +7,6 @@ use Poold::Test;
 use File::Copy qw(copy);
 use File::Path qw(make_path);
 use Poold::Proc qw(alive signal_to stat_of);
-use Time::HiRes qw(sleep);
 
 my $libexec = $ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec';
 
@@ -295,19 +294,6 @@ eventually { !alive($pid) } 10, 'a program dies with its worker';
 is($client->response->status, 502, '... and its client is told');
 
 eventually { $poold->workers('one') == 2 } 10, 'the worker is replaced';
-my $load = load($poold, target => '/one/env', rate => 40);
-for my $round (1 .. 10) {
-	my @workers;
-	wait_until(sub { (@workers = $poold->workers('one')) == 2 }, 10);
-	signal_to('KILL', $workers[ $round % 2 ]);
-	wait_until(sub { $poold->workers('one') == 2
-	    && !grep { $_ == $workers[ $round % 2 ] } $poold->workers('one') }, 10);
-	# a request is repeated once: not to hit the same one again
-	$poold->get('/one/env') for 1 .. 4;
-}
-my $result = $load->stop;
-cmp_ok($result->{answered}, '>', 20, 'requests are answered while workers are killed');
-is("@{ $result->{failures} }", '', '... and none fails');
 
 # ---- a form with a file, by CGI.pm
 

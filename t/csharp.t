@@ -179,19 +179,6 @@ sub workers { return $poold->programs('contract.exe') }
 	is_deeply([ sort { $a <=> $b } keys %seen ], [ workers() ], '... and only they');
 }
 {
-	my $load = load($poold, target => '/sharp/', rate => 300);
-	my %killed;
-	for (1 .. 5) {
-		my ($victim) = workers();
-		$killed{$victim} = 1;
-		signal_to 'KILL', $victim;
-		wait_until(sub { 2 == grep { !$killed{$_} } workers() }, 20);
-	}
-	my $result = $load->stop;
-	ok($result->{answered} > 0, 'requests are answered while workers are killed');
-	is_deeply($result->{failures}, [], '... all of them');
-}
-{
 	my %before = map { $_ => 1 } workers();
 	my $load = load($poold, target => '/sharp/', rate => 200);
 	ok(compile($source), 'a new version is compiled');

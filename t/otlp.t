@@ -5,6 +5,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::IP;
+use IO::Socket::UNIX;
 use JSON::PP;
 use Poold::Test;
 use Time::HiRes qw(sleep time);
@@ -197,6 +198,17 @@ $poold->signal('USR1');
 eventually { -e $path } 5, 'USR1 opens it anew';
 $client->get('/api?anew');
 eventually { grep { $_->{kind} == 2 } in_file() } 10, '... and it is written';
+
+# a collector with a unix socket
+close $listen;
+$listen = IO::Socket::UNIX->new(Local => "$poold->{run}/collector.s", Listen => 5) or die $!;
+chmod 0666, "$poold->{run}/collector.s";
+@got = ();
+$poold->write_config(config("unix:\@run\@/collector.s"));
+$poold->reload;
+$client->get('/api?unix');
+my $over = wait_span(sub { (attributes($_[0]{attributes})->{'url.query'} // '') eq 'unix' });
+ok($over, 'trace_export = unix:path: the same goes over a unix socket');
 
 # off
 $poold->write_config(config('off'));

@@ -6,8 +6,7 @@ use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use File::Copy qw(copy);
 use File::Path qw(make_path);
-use Poold::Proc qw(alive signal_to stat_of);
-use Time::HiRes qw(sleep);
+use Poold::Proc qw(alive stat_of);
 
 plan(skip_all => 'php-cgi is not installed (Debian: php-cgi)')
     if system('php-cgi -v >/dev/null 2>&1') != 0 && !$ENV{CI};
@@ -323,29 +322,6 @@ is($hello->stop, 0, '... and stops');
 is($poold->get("/die.php?f=$notes/died")->body, 'alive', 'a php-cgi that dies in a GET: it is made again');
 unlink "$notes/died";
 is($poold->post("/die.php?f=$notes/died", 'x')->status, 502, '... in a POST: 502');
-for my $what ('workers', 'php-cgi') {
-	my $list = $what eq 'workers' ? sub { $poold->workers('site') } : sub { applications('site') };
-	my $load = load($poold, target => '/index.php', rate => 60);
-	my $killed = 0;
-	for my $round (1 .. 10) {
-		my @pids;
-		wait_until(sub { (@pids = $list->()) == 2 }, 10);
-		my $victim = $pids[ $round % 2 ] // last;
-		signal_to('KILL', $victim);
-		$killed++;
-		wait_until(sub { my @now = $list->(); @now == 2 && !grep { $_ == $victim } @now }, 10);
-		# a request is repeated once: not to hit the same one again
-		my %seen;
-		wait_until(sub {
-			$seen{ $poold->get('/index.php')->json->{pid} // 0 } = 1;
-			return !grep { !$seen{$_} } applications('site');
-		}, 10);
-	}
-	my $result = $load->stop;
-	is($killed, 10, "$what are killed under load");
-	cmp_ok($result->{answered}, '>', 20, '... and requests answered');
-	is("@{ $result->{failures} }", '', '... of which none fails');
-}
 
 # ---- wrong ones
 

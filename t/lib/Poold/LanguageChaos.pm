@@ -8,6 +8,7 @@ package Poold::LanguageChaos;
 use strict;
 use warnings;
 use parent 'Poold::Chaos';
+use List::Util qw(shuffle);
 use Time::HiRes qw(time sleep);
 use Poold::Control;
 use Poold::Proc qw(alive stat_of signal_to);
@@ -21,13 +22,15 @@ our $LARGE = 'size=102400';
 
 # runner: files of libexec; runtime: programs; app: the file, or how it is made;
 # ini: lines of the service; workers; concurrency: requests that a worker has at most;
-# inner: the program of a worker's own process for the language; streams: a large
-# answer is written in parts, so that it may be cut.
+# inner: the program of a worker's own process for the language; template: 1 if one
+# process of poold's is what workers are forked from; streams: a large answer is
+# written in parts, so that it may be cut.
 my %languages = (
 	c => { app => 'chaos-worker', workers => 16 },
-	python => { runner => ['poold-python'], app => 'app.py', workers => 16 },
+	python => { runner => ['poold-python'], app => 'app.py', workers => 16,
+		template => 1 },
 	asgi => { runner => ['poold-python'], app => 'app.py', workers => 8,
-		language => 'python', callable => ':asgi', concurrency => 16 },
+		template => 1, language => 'python', callable => ':asgi', concurrency => 16 },
 	cgi => { runner => ['poold-cgi'], app => 'app.cgi', workers => 16, streams => 1 },
 	php => { runner => ['poold-fastcgi'], runtime => ['php-cgi'], app => 'app.php',
 		workers => 8, inner => qr/^php-cgi/, streams => 1, ini => 'only_scripts = yes' },
@@ -58,7 +61,8 @@ sub lacks {
 sub new {
 	my ($class, $name, %args) = @_;
 	my $language = $languages{$name};
-	my $self = bless { name => $name, concurrency => 1, seen => {}, first_id => 1,
+	my $self = bless { name => $name, concurrency => 1, template => 0, seen => {},
+		first_id => 1, victims => [],
 		killed => { worker => 0, inner => 0 }, %$language,
 		map { $_ => $args{$_} } grep { defined $args{$_} } keys %args }, $class;
 	my $poold = $self->{poold} = Poold::Test::new_poold($self->config);
@@ -133,30 +137,35 @@ sub program {
 	return (readlink("/proc/$pid/exe") // '') =~ s{.*/|\s.*}{}gr;
 }
 
-sub control {
-	my ($self) = @_;
+# A status, as poold gives it.
+sub status {
+	my ($self, %of) = @_;
 	Poold::Test::wait_until(sub {
 		$self->{control} //= eval { Poold::Control->new("$self->{poold}{run}/control") };
 	}, 15) or die "$self->{name}: poold does not serve\n" . $self->{poold}->log_text;
-	return $self->{control};
+	return $self->{control}->ask('status', %of);
 }
 
-# What may be killed: pid => { kind, age }.  The age is since it was first seen to
-# be ready.
+# What may be killed: pid => { kind, age, start }.  The age is since it was first
+# seen to be ready; start tells a pid from its reuse.
 sub living {
 	my ($self) = @_;
-	my $service = $self->control->service('chaos', workers => JSON::PP::true());
+	my $service = $self->status(service => 'chaos');
 	my @workers = map { $_->{pid} } grep { $_->{state} =~ /^(?:idle|busy)$/ }
 	    @{ $service->{workers} };
 	my @inner = $self->{inner} ? grep { program($_) =~ $self->{inner} }
 	    map { children($_) } @workers : ();
+	my $template = $service->{template};
+	push @inner, $template->{pid} if $template && $template->{state} eq 'ready';
 	my %living = ((map { $_ => { kind => 'worker' } } @workers),
 	    (map { $_ => { kind => 'inner' } } @inner));
 	my %seen;
 	for my $pid (keys %living) {
-		my $key = $pid . '.' . ((stat_of($pid) // {})->{start} // '');
+		my $one = $living{$pid};
+		$one->{start} = (stat_of($pid) // {})->{start} // 0;
+		my $key = "$pid.$one->{start}";
 		$seen{$key} = $self->{seen}{$key} // time;
-		$living{$pid}{age} = time - $seen{$key};
+		$one->{age} = time - $seen{$key};
 	}
 	$self->{seen} = \%seen;
 	return %living;
@@ -166,29 +175,32 @@ sub wait_whole {
 	my ($self) = @_;
 	return Poold::Test::wait_until(sub {
 		my %living = $self->living;
-		my $want = $self->{workers} * ($self->{inner} ? 2 : 1);
+		my $want = $self->{workers} * ($self->{inner} ? 2 : 1) + $self->{template};
 		return keys %living == $want && $self->{poold}->router;
 	}, 60);
 }
 
 # --- the deed
 
-# Kills one process that is old enough, if there is any.  Returns its kind.
+# Kills one process that is old enough, if there is any.  Returns whether it did.
 sub kill_one {
 	my ($self) = @_;
-	my %living = $self->living;
-	my %old;
-	push @{ $old{ $living{$_}{kind} } }, $_
-	    for grep { $living{$_}{age} >= $OLD_ENOUGH } keys %living;
-	my @kinds = keys %old or return '';
-	my $kind = $kinds[ rand @kinds ];
-	my $victim = $old{$kind}[ rand @{ $old{$kind} } ];
+	my $victim = shift @{ $self->{victims} };
+	if (!$victim) {
+		my %living = $self->living;
+		my @old = grep { $living{$_}{age} >= $OLD_ENOUGH } keys %living;
+		# to look takes longer than to kill, and those that are old are of one age
+		$self->{victims} = [ shuffle map { { pid => $_, %{ $living{$_} } } } @old ];
+		$victim = shift @{ $self->{victims} } // return 0;
+	}
 	# in no step with anything
 	sleep rand 0.01;
-	signal_to('KILL', $victim) or return '';
-	delete $self->{seen}{$_} for grep { /^$victim\./ } keys %{ $self->{seen} };
-	$self->{killed}{$kind}++;
-	return $kind;
+	# its worker may have been killed meanwhile, and it with that
+	my $now = stat_of($victim->{pid}) // return 0;
+	return 0 if $now->{start} != $victim->{start} || $now->{state} eq 'Z';
+	signal_to('KILL', $victim->{pid});
+	$self->{killed}{ $victim->{kind} }++;
+	return 1;
 }
 
 sub killed { return $_[0]{killed}{worker} + $_[0]{killed}{inner} }
@@ -196,7 +208,8 @@ sub killed { return $_[0]{killed}{worker} + $_[0]{killed}{inner} }
 # Whether each kind was killed.
 sub has_killed {
 	my ($self) = @_;
-	return $self->{killed}{worker} && ($self->{killed}{inner} || !$self->{inner});
+	return $self->{killed}{worker}
+	    && ($self->{killed}{inner} || !($self->{inner} || $self->{template}));
 }
 
 # --- what is left
@@ -234,6 +247,8 @@ sub sample {
 	my ($self) = @_;
 	$self->wait_whole or die "$self->{name}: not all workers are there\n";
 	my $warm_up = $self->report($self->load(c => 8, n => 20 * $self->{workers}));
+	Poold::Test::wait_until(sub { ($self->status->{poold}{connections} // 1) == 0 }, 10)
+	    or die "$self->{name}: connections that nobody has\n";
 	my %sample;
 	for (values %{ { $self->tree } }) {
 		my ($role, $fds) = @$_;
