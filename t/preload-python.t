@@ -5,18 +5,18 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
+use Poold::Runner;
 use File::Copy qw(copy);
 use Poold::Proc qw(signal_to);
 use Time::HiRes qw(time sleep);
 
-my $runner = ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/poold-python';
-plan(skip_all => 'poold-python was not built (Debian: libpython3-dev)') unless -x $runner;
+need_runner('poold-python', 'libpython3-dev');
 if (system("/usr/bin/python3 -c 'import django' 2>/dev/null") != 0) {
 	BAIL_OUT('python3-django is not installed') if $ENV{CI};
 	plan(skip_all => 'python3-django is not installed');
 }
 
-my $poold = new_poold(<<'INI');
+my $poold = runner_poold('poold-python', <<'INI');
 [poold]
 access_log = off
 libexec = @bin@
@@ -39,10 +39,8 @@ workers = 8
 start_timeout = 60s
 preload = no
 INI
-Poold::Test::copy_program(Poold::Test::real_program($runner), "$poold->{bin}/poold-python");
 copy($_, $poold->{bin}) for glob Poold::Test::srcdir() . '/t/frameworks/*.py';
 chmod 0644, glob "$poold->{bin}/*_app.py";
-$poold->{keep} = qr{__pycache__};
 $poold->start;
 $poold->wait_serving(90);
 

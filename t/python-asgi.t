@@ -4,14 +4,12 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
-use Digest::SHA qw(sha1_base64);
+use Poold::Runner;
 use Time::HiRes qw(sleep);
 
-my $runner = ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/poold-python';
-plan(skip_all => 'poold-python was not built (Debian: libpython3-dev)') unless -x $runner;
-my $has_wsproto = system('/usr/bin/python3 -c "import wsproto" 2>/dev/null') == 0;
+need_runner('poold-python', 'libpython3-dev');
 
-my $poold = new_poold(<<'INI');
+my $poold = runner_poold('poold-python', <<'INI');
 [poold]
 access_log = off
 libexec = @bin@
@@ -28,6 +26,9 @@ concurrency = 16
 max_body = 200M
 env.NOTES = @dir@/notes
 
+[listen unix]
+address = unix:@run@/sock
+
 [service small]
 route = /small
 language = python
@@ -37,6 +38,7 @@ interface = asgi
 workers = 1
 max_body = 64K
 env.NOTES = @dir@/notes
+env.FAIL_LATE = 1
 
 [service instance]
 route = /instance
@@ -45,28 +47,13 @@ app = @bin@/asgi.py:instance
 workers = 1
 INI
 my $notes = "$poold->{dir}/notes";
-mkdir $notes;
-chmod 0777, $notes;
-$poold->{keep} = qr{^notes/|__pycache__};
-Poold::Test::copy_program(Poold::Test::real_program($runner), "$poold->{bin}/poold-python");
 $poold->start;
 
-sub note_of {
-	my ($name, $pattern) = @_;
-	return wait_until(sub {
-		open(my $in, '<', "$notes/$name") or return 0;
-		return grep { /$pattern/ } <$in>;
-	}, 10);
-}
-sub download {
-	my $url = 'http://127.0.0.1:' . $poold->port . "/app$_[0]";
-	return `curl -s -o /dev/null -w '%{size_download}' '$url'`;
-}
 sub get { return $poold->get("/app$_[0]", @_[1 .. $#_]) }
 
 # ---- the lifespan protocol
 
-ok(note_of('lifespan', 'startup'), 'the application is told of its start-up');
+ok(note_of($poold, 'lifespan', 'startup'), 'the application is told of its start-up');
 is($poold->get('/instance')->body, 'an instance without lifespan',
     'one that knows no lifespan is served too');
 
@@ -80,7 +67,7 @@ my %expected = (type => 'http', http_version => '1.1', method => 'GET', scheme =
     path => "/app/show/caf\xe9%2Fx", raw_path => '/app/show/caf%C3%A9%2Fx',
     query_string => 'x=1&y=%20', root_path => '/app');
 is($scope->{$_}, $expected{$_}, "... $_") for sort keys %expected;
-is("$scope->{asgi}{version} $scope->{asgi}{spec_version}", '3.0 2.3', '... asgi');
+is("$scope->{asgi}{version} $scope->{asgi}{spec_version}", '3.0 2.5', '... asgi');
 my %types = (raw_path => 'bytes', query_string => 'bytes', name => 'bytes', path => 'str', headers => 'list',
     client => 'tuple', server => 'tuple');
 is($scope->{types}{$_}, $types{$_}, "... $_ is $types{$_}") for sort keys %types;
@@ -95,6 +82,18 @@ is($scope->{extensions}{poold}{request_id}, $r->header('x-request-id'), '... the
 is($poold->get('/small/show')->json->{root_path}, '/small',
     'interface = asgi is for what does not look like it; a module is found by python_path');
 
+is($poold->exchange('get', '/app/show')->json->{method}, 'GET', 'a method is in capitals');
+is(get('/show/%ff%C3')->json->{path}, "/app/show/\x{fffd}\x{fffd}",
+    'what is no UTF-8 in a path is replaced: it can be written');
+is(get('/show?%ff')->json->{query_string}, '%ff', '... and a query is as it was sent');
+is($poold->exchange('GET', 'http://proxied.example/app/show//x%2F?y')->json->{raw_path}, '/app/show//x%2F',
+    'the raw path of a request as proxies send it is its path');
+my $unix = Poold::Client->new(path => "$poold->{run}/sock");
+$scope = $unix->get('/app/show')->json;
+is($scope->{client}, undef, 'over a unix socket there is no client');
+ok(!defined $scope->{server}[1] && defined $scope->{server}[0], '... and the server has no port');
+is($unix->get('/app/show', version => '1.0')->json->{http_version}, '1.0', '... HTTP/1.0');
+
 # ---- Request and Disconnect Receive Events
 
 my $body = join '', map { chr($_ % 256) } 1 .. 300_000;
@@ -107,7 +106,7 @@ is(get('/read')->body, '0 0', '... and an empty one is one message');
 is($poold->post('/app/read', 'x', headers => ['Expect: 100-continue'])->body, '1 120',
     'a client that waits is told to go on');
 is($poold->post('/app/early', 'body')->body, 'early', 'a response may come before the body is read');
-ok(note_of('early', 'http.disconnect'), '... and after it, receive tells of the end');
+ok(note_of($poold, 'early', 'http.disconnect'), '... and after it, receive tells of the end');
 my $client = $poold->client;
 $client->exchange('POST', '/app/unread', body => 'x' x 1000);
 is($client->get('/app/unread')->body, 'unread', 'what was not read is no part of the next request');
@@ -138,7 +137,7 @@ ok(get('/length?9')->error, 'a response that is shorter is cut');
 is($poold->exchange('HEAD', '/app/length?4')->header('content-length'), 4, 'HEAD has no body');
 is(get("/wrong?$_")->body, 'RuntimeError', "a message out of order is an error: $_") for qw(body type websocket twice);
 get('/after');
-ok(note_of('after', 'RuntimeError'), '... and so is one after the end');
+ok(note_of($poold, 'after', 'RuntimeError'), '... and so is one after the end');
 $poold->mark;
 $r = get('/boom');
 is($r->status, 500, 'an exception is a 500');
@@ -150,6 +149,35 @@ ok(get('/boom_begun')->error, '... and in the middle the response is cut');
 is(get('/silent')->status, 500, 'no response is a 500');
 ok(get('/half')->error, 'a response that does not end is cut');
 
+is(get('/refused?huge')->status, 500, 'fields that are too long are a 500');
+for my $what (qw(name colon newline nul text pair none length lengths status high word body part)) {
+	$r = get("/refused?$what");
+	is(join('|', $r->status, $r->header('set-cookie')), '500|', "a response that is wrong is a 500 with no field of it: $what");
+}
+$r = get('/any_iterable');
+is(join('|', $r->body, map { $r->header("x-$_") } 'one', 'two'), 'a view|1|2',
+    'fields are any iterable of iterables, a body is any bytes');
+my ($worker) = $poold->workers('app');
+is(get("/leaves?$_")->status, 500, "the end of Python in a request is a 500: $_") for 'exit', 'interrupt';
+is(join(' ', $poold->workers('app')), $worker, '... of that request alone');
+
+# ---- tasks of the application
+
+is($poold->post('/app/waiters', 'x' x 300_000)->body, 'go on', 'several tasks may wait for the body');
+ok(note_of($poold, 'waiters', '^300000$'), '... get it between them, and hear of the end');
+my $first_fds = get('/fds')->body;
+for (1 .. 20) {
+	$client = $poold->client;
+	$client->request('GET', '/app/left_behind');
+	$client->response;
+	is($poold->get('/app/unread')->body, 'unread', 'others are served after an application that left tasks behind')
+	    if $_ == 20;
+}
+ok(note_of($poold, 'behind', $_), "... which are told: $_")
+    for 'receive 0 http.request', 'receive 1 http.disconnect';
+ok(note_of($poold, 'behind', 'send \w*Error'), '... send');
+eventually { get('/fds')->body <= $first_fds } 10, '... and leave no descriptor behind';
+
 # ---- several at a time
 
 my @clients = map { $poold->client } 1 .. 10;
@@ -159,79 +187,19 @@ is(join(' ', map { $_->response->body } @clients), join(' ', (10) x 10), 'reques
 # ---- backpressure, and clients that leave
 
 my $before = get('/memory')->body;
-is(download('/gibibyte?1024'), 1 << 30, '1 GiB is streamed');
+is(download($poold, '/app/gibibyte?1024'), 1 << 30, '1 GiB is streamed');
 cmp_ok(get('/memory')->body - $before, '<', 12 << 10, '... in constant memory');
-for my $path ('endless', 'wait_gone') {
-	my $leaver = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $poold->port);
-	print $leaver "GET /app/$path HTTP/1.1\r\nHost: x\r\n\r\n";
-	sysread $leaver, my $begun, 65536;
-	close $leaver;
-}
-ok(note_of('left', 'send .*Error'), 'a client that leaves is noticed: send fails');
-ok(note_of('left', 'receive http.disconnect'), '... and receive tells of it');
+leave_in_the_middle($poold, "/app/$_") for 'endless', 'wait_gone', 'gone_then_send';
+ok(note_of($poold, 'left', 'send .*Error'), 'a client that leaves is noticed: send fails');
+ok(note_of($poold, 'left', 'receive http.disconnect'), '... and receive tells of it');
 
-# ---- WebSocket
-
-sub frame {
-	my ($opcode, $payload, $fin) = @_;
-	my $len = length $payload;
-	my $head = pack 'C', ($fin // 1) << 7 | $opcode;
-	$head .= $len < 126 ? pack('C', 0x80 | $len) : $len < 65536 ? pack('Cn', 0xfe, $len) : pack('CQ>', 0xff, $len);
-	my $mask = 'mask';
-	return $head . $mask . ($payload ^ substr($mask x ($len / 4 + 1), 0, $len));
-}
-sub websocket {
-	my ($path, @headers) = @_;
-	my $c = $poold->client;
-	$c->request('GET', "/app$path", headers => [ 'Upgrade: websocket', 'Connection: Upgrade',
-	    'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', @headers ]);
-	return ($c, $c->response(interim => 1));
-}
-sub take_frame {
-	my ($c) = @_;
-	my $take = sub { my ($bytes) = $c->take($_[0], time + 10); return $bytes // '' };
-	my ($first, $len) = unpack 'CC', $take->(2);
-	return 'nothing' unless defined $len;
-	$len = unpack('n', $take->(2)) if $len == 126;
-	$len = unpack('Q>', $take->(8)) if $len == 127;
-	return ($first & 15) . ':' . $take->($len);
-}
-SKIP: {
-	skip 'python3-wsproto is not installed', 1 unless $has_wsproto;
-	my ($c, $answer) = websocket('/echo', 'Sec-WebSocket-Protocol: chat, superchat');
-	is($answer->status, 101, 'a WebSocket is accepted') or diag $poold->log_text;
-	is($answer->header('sec-websocket-accept'), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', '... with the key');
-	is($answer->header('sec-websocket-protocol') . $answer->header('x-mine'), 'chatyes', '... subprotocol and fields');
-	$c->send(frame(1, 'hello'));
-	is(take_frame($c), '1:hello', 'text comes back');
-	$c->send(frame(2, "\0" x 70000));
-	is(take_frame($c), '2:' . "\0" x 70000, '... and so do bytes');
-	$c->send(frame(1, 'a ', 0) . frame(9, 'ping') . frame(0, 'whole'));
-	is(take_frame($c), '10:ping', 'a ping is answered, within a message');
-	is(take_frame($c), '1:a whole', '... whose fragments are one');
-	$c->send(frame(1, 'close'));
-	is(take_frame($c), '8:' . pack('n', 4321) . 'asked', 'the application can close it');
-	$c->send(frame(8, pack 'n', 4321));
-	ok(note_of('websocket', 'closed 4321'), '... and is told of the end');
-	($c, $answer) = websocket('/echo');
-	$c->send(frame(8, pack('n', 1001)));
-	is(take_frame($c), '8:' . pack('n', 1001), 'the client can close it');
-	ok(note_of('websocket', 'disconnect 1001'), '... and the application is told the code');
-	($c, $answer) = websocket('/echo');
-	$c->close;
-	ok(note_of('websocket', 'disconnect 1006'), '... or that it left without a word');
-	is((websocket('/refuse'))[1]->status, 403, 'a WebSocket that is refused is a 403');
-	is((websocket('/boom'))[1]->status, 500, '... and an exception before is a 500');
-	($c, $answer) = websocket('/echo', 'Sec-WebSocket-Extensions: permessage-deflate');
-	like($answer->header('sec-websocket-extensions'), qr/permessage-deflate/, 'compression is agreed on');
-	($c, $answer) = websocket('/echo');
-	$poold->signal('TERM');
-	is(take_frame($c), '8:' . pack('n', 1012) . 'restart', 'at the end of a worker its clients are told');
-}
+ok(note_of($poold, 'left', 'and then BrokenPipeError True'), '... after which send raises a subclass of OSError') or
+    diag Poold::Proc::slurp("$notes/left");
 
 # ---- the end
 
 $poold->stop('TERM');
-ok(note_of('lifespan', 'shutdown'), 'the application is told of the end');
+ok(note_of($poold, 'lifespan', 'shutdown'), 'the application is told of the end');
+ok($poold->wait_log(qr/asgi:hidden: shut-down: cannot <close>/), '... and what it says of a shut-down that failed is logged');
 
 finish();

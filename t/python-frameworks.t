@@ -4,10 +4,10 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
+use Poold::Runner;
 use File::Copy qw(copy);
 
-my $runner = ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/poold-python';
-plan(skip_all => 'poold-python was not built (Debian: libpython3-dev)') unless -x $runner;
+need_runner('poold-python', 'libpython3-dev');
 
 sub installed { return system("/usr/bin/python3 -c 'import $_[0]' 2>/dev/null") == 0 }
 
@@ -45,8 +45,7 @@ workers = 2
 start_timeout = 60s
 $apps{$_}[2]
 INI
-my $poold = new_poold($ini);
-Poold::Test::copy_program(Poold::Test::real_program($runner), "$poold->{bin}/poold-python");
+my $poold = runner_poold('poold-python', $ini);
 copy($_, $poold->{bin}) for glob Poold::Test::srcdir() . '/t/frameworks/*.py';
 chmod 0644, glob "$poold->{bin}/*_app.py";
 $poold->start;

@@ -4,10 +4,10 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
+use Poold::Runner;
 use File::Path qw(make_path);
 
-my $runner = ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/poold-python';
-plan(skip_all => 'poold-python was not built (Debian: libpython3-dev)') unless -x $runner;
+need_runner('poold-python', 'libpython3-dev');
 
 my $ini = <<'INI';
 [poold]
@@ -30,11 +30,10 @@ app = shop.site.wsgi:application
 python_path = @dir@/srv/lib
 workers = 1
 INI
-my $poold = new_poold($ini);
+my $poold = runner_poold('poold-python', $ini);
 my $dir = $poold->{dir};
 make_path("$dir/srv/lib/shop/site");
-$poold->{keep} = qr{^srv/|^venv/|__pycache__};
-Poold::Test::copy_program(Poold::Test::real_program($runner), "$poold->{bin}/poold-python");
+$poold->{keep} = qr{^srv/|^venv/|^notes/|__pycache__};
 sub put {
 	my ($name, $text) = @_;
 	open(my $out, '>', "$dir/srv/$name") or die "$name: $!";

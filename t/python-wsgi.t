@@ -4,13 +4,13 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
+use Poold::Runner;
 use Poold::Proc qw(alive signal_to);
 use Time::HiRes qw(sleep);
 
-my $runner = ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . '/poold-python';
-plan(skip_all => 'poold-python was not built (Debian: libpython3-dev)') unless -x $runner;
+need_runner('poold-python', 'libpython3-dev');
 
-my $poold = new_poold(<<'INI');
+my $poold = runner_poold('poold-python', <<'INI');
 [poold]
 access_log = off
 libexec = @bin@
@@ -38,23 +38,8 @@ max_body = 64K
 env.NOTES = @dir@/notes
 INI
 my $notes = "$poold->{dir}/notes";
-mkdir $notes;
-chmod 0777, $notes;
-$poold->{keep} = qr{^notes/|__pycache__};
-Poold::Test::copy_program(Poold::Test::real_program($runner), "$poold->{bin}/poold-python");
 $poold->start;
 
-sub note_of {
-	my ($name, $pattern) = @_;
-	return wait_until(sub {
-		open(my $in, '<', "$notes/$name") or return 0;
-		return grep { /$pattern/ } <$in>;
-	}, 10);
-}
-sub download {
-	my $url = 'http://127.0.0.1:' . $poold->port . "/app$_[0]";
-	return `curl -s -o /dev/null -w '%{size_download}' '$url'`;
-}
 sub get { return $poold->get("/app$_[0]", @_[1 .. $#_]) }
 sub body { return get(@_)->body }
 
@@ -180,12 +165,12 @@ while ($head !~ /first\n/ && $client->readable(10)) {
 like($head, qr/first/, 'a part is sent before the next is made');
 unlike($head, qr/second/, '... which comes later');
 open(my $go, '>', "$notes/go");
-ok(note_of('closed', 'streamed'), '... and at the end it is closed');
+ok(note_of($poold, 'closed', 'streamed'), '... and at the end it is closed');
 $r = get('/several');
 is($r->body . $r->header('content-length'), 'abcdef6', 'a list of small parts has a length');
 $r = get('/one_of_one');
 is($r->body . $r->header('content-length'), 'all there is12', 'so has what has one part');
-ok(note_of('closed', 'counted'), '... and it is closed');
+ok(note_of($poold, 'closed', 'counted'), '... and it is closed');
 $r = get('/nothing');
 is($r->status . $r->body, 200, 'a response may be empty');
 is(get('/no_content')->header('content-length'), '', '204 has no length');
@@ -210,7 +195,7 @@ ok($poold->wait_log(qr/6 bytes less than its Content-Length, 10/), '... and the 
 $r = get('/too_many');
 is($r->body, '1234', 'a longer one ends where it says');
 ok($poold->wait_log(qr/more bytes than its Content-Length, 4/), '... and the log says so');
-ok(note_of('closed', $_), "... and it is closed ($_)") for qw(few many);
+ok(note_of($poold, 'closed', $_), "... and it is closed ($_)") for qw(few many);
 
 # ---- Error Handling
 
@@ -223,7 +208,7 @@ ok($poold->wait_log(qr/\[$id\] \s*File ".*wsgi.py", line \d+, in boom/), '... th
     or diag $poold->log_text($poold->{log_mark});
 ok($poold->wait_log(qr/\[$id\] RuntimeError: boom <secret>/), '... and the exception');
 ok(get('/boom_begun')->error, 'an exception in the middle cuts the response');
-ok(note_of('closed', 'boomed'), '... and it is closed');
+ok(note_of($poold, 'closed', 'boomed'), '... and it is closed');
 is(body('/boom_close'), 'good', 'an exception in close() is too late for the response');
 ok($poold->wait_log(qr/RuntimeError: boom in close/), '... but in the log');
 is(get('/bad_part')->status, 500, 'a part that is not bytes is a 500');
@@ -248,21 +233,16 @@ sleep 0.3;
 cmp_ok(body('/background'), '>', $before, 'threads go on while the worker waits');
 my $one = body('/memory');
 my $bytes = 0;
-is(download('/gibibyte?1024'), 1 << 30, 'a generator streams 1 GiB');
+is(download($poold, '/app/gibibyte?1024'), 1 << 30, 'a generator streams 1 GiB');
 cmp_ok(body('/memory') - $one, '<', 8 << 10, '... in constant memory');
 
 # ---- a client that leaves
 
-for my $path ('endless', 'endless_write') {
-	my $leaver = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $poold->port);
-	print $leaver "GET /app/$path HTTP/1.1\r\nHost: x\r\n\r\n";
-	sysread $leaver, my $some, 65536;
-	close $leaver;
-}
-ok(note_of('closed', 'generator'), 'a client that leaves is noticed: the generator is closed');
-ok(note_of('closed', 'write .*Error'), '... and write() fails');
+leave_in_the_middle($poold, "/app/$_") for 'endless', 'endless_write';
+ok(note_of($poold, 'closed', 'generator'), 'a client that leaves is noticed: the generator is closed');
+ok(note_of($poold, 'closed', 'write .*Error'), '... and write() fails');
 is(body('/several'), 'abcdef', '... and the worker goes on');
 
 $poold->stop('TERM');
-ok(note_of('atexit', "^$worker\$"), 'what is registered with atexit runs at the end');
+ok(note_of($poold, 'atexit', "^$worker\$"), 'what is registered with atexit runs at the end');
 finish();

@@ -93,39 +93,47 @@ request_headers(PyObject *self, PyObject *unused)
 	return list;
 }
 
+/* Bytes that are no UTF-8 are for nobody: a lone surrogate would be an exception
+ * wherever the application writes the path. */
 static PyObject *
-request_text(PyObject *self, const char *(*get)(const struct poold_request *), bool raw)
+text_of(const char *text)
 {
-	struct poold_request *req = request_of(self);
-	const char *text;
+	return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+}
 
-	if (req == NULL)
-		return NULL;
-	text = get(req);
-	return raw ?
-	    PyBytes_FromString(text) :
-	    PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "surrogateescape");
+/* The path of a target as it was sent: with a proxy's "http://host/path" too. */
+static const char *
+raw_path(const char *target, size_t *len)
+{
+	const char *authority = target[0] != '/' ? strstr(target, "://") : NULL;
+
+	if (authority != NULL) {
+		target = authority + 3 + strcspn(authority + 3, "/?");
+		if (*target != '/')
+			target = "/";
+	}
+	*len = strcspn(target, "?");
+	return target;
 }
 
 static PyObject *
 request_facts(PyObject *self, PyObject *unused)
 {
 	struct poold_request *req = request_of(self);
-	const char *target, *id;
+	const char *path;
 	size_t path_len;
 
 	(void)unused;
 	if (req == NULL)
 		return NULL;
-	target = poold_target(req);
-	path_len = strcspn(target, "?");
-	id = poold_request_id(req);
+	path = raw_path(poold_target(req), &path_len);
 	return Py_BuildValue("(ssNNNy#y(si)(si)Ls)",
 	    poold_http_minor(req) ? "1.1" : "1.0", poold_method(req),
-	    request_text(self, poold_path, false), request_text(self, poold_route, false),
-	    request_headers(self, NULL), target, (Py_ssize_t)path_len, poold_query(req),
+	    text_of(poold_path(req)), text_of(poold_route(req)),
+	    request_headers(self, NULL), path, (Py_ssize_t)path_len, poold_query(req),
 	    poold_client_address(req), poold_client_port(req), poold_local_address(req),
-	    poold_local_port(req), (long long)poold_body_length(req), id);
+	    poold_local_port(req), (long long)poold_body_length(req),
+	    poold_request_id(req));
 }
 
 static PyObject *
@@ -179,31 +187,51 @@ request_there(PyObject *self, PyObject *unused)
 	return PyBool_FromLong(n == -1 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* Adds fields, without those that are the server's; sets *length if one says it. */
-static int
-headers_set(struct poold_request *req, PyObject *headers, int64_t *length)
+/* What an iterable of pairs has as a list of tuples: each may be of any kind, and
+ * made while it is asked for. */
+static PyObject *
+pairs_of(PyObject *headers)
 {
-	PyObject *iterator = PyObject_GetIter(headers), *item, *pair;
+	PyObject *list = PySequence_List(headers), *pair;
+
+	for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
+		if ((pair = PySequence_Tuple(PyList_GET_ITEM(list, i))) == NULL)
+			Py_CLEAR(list);
+		else
+			PyList_SetItem(list, i, pair);
+	}
+	return list;
+}
+
+/* Looks at fields, or adds them, without those that are the server's. */
+static int
+pairs_each(struct poold_request *req, PyObject *pairs, int64_t *length, bool add)
+{
 	char *name, *value;
 	int good = 0;
 
-	if (iterator == NULL)
-		return -1;
-	while (good == 0 && (item = PyIter_Next(iterator)) != NULL) {
-		/* lists of two are usual too */
-		pair = PySequence_Tuple(item);
-		Py_DECREF(item);
-		if (pair == NULL || !PyArg_ParseTuple(pair, "yy", &name, &value)) {
-			good = -1;
-		} else if (!header_is_hop_by_hop(name)) {
-			good = header_check(name, value, length);
-			if (good == 0)
-				good = header_set(req, name, value);
-		}
-		Py_XDECREF(pair);
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs) && good == 0; i++) {
+		if (!PyArg_ParseTuple(PyList_GET_ITEM(pairs, i), "yy", &name, &value))
+			return -1;
+		if (!header_is_hop_by_hop(name))
+			good = add ? header_set(req, name, value) :
+				     header_check(name, value, length);
 	}
-	Py_DECREF(iterator);
-	return PyErr_Occurred() ? -1 : good;
+	return good;
+}
+
+/* Adds fields; sets *length if one says it.  All are looked at first: those of a
+ * response that is wrong are none of the error's. */
+static int
+headers_set(struct poold_request *req, PyObject *headers, int64_t *length)
+{
+	PyObject *pairs = pairs_of(headers);
+	int good = pairs != NULL ? 0 : -1;
+
+	for (int add = 0; add < 2 && good == 0; add++)
+		good = pairs_each(req, pairs, length, add);
+	Py_XDECREF(pairs);
+	return good;
 }
 
 /* respond(status, headers, body): all of a response. */
@@ -214,7 +242,7 @@ request_respond(PyObject *self, PyObject *args)
 	PyObject *headers;
 	int64_t length = -1;
 	Py_buffer body;
-	int status, result;
+	int status, result, error;
 	bool is_head;
 
 	if (req == NULL ||
@@ -234,7 +262,9 @@ request_respond(PyObject *self, PyObject *args)
 		if (result == 0)
 			result = poold_end(req);
 	}
+	error = errno;
 	PyBuffer_Release(&body);
+	errno = error;
 	return result_of(result);
 }
 

@@ -23,28 +23,38 @@ WS_QUEUE_MAX = 16  # messages that the application has not received
 WS_CLOSE_TIMEOUT = 2.0
 SHUTDOWN_TIMEOUT = 5.0
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-VERSION = {"version": "3.0", "spec_version": "2.3"}
+WS_FRAGMENT_COST = 64  # bytes that a fragment counts for, however small it is
+WS_PING_INTERVAL = 20.0
+WS_PING_MAX = 3  # without an answer
+VERSION = {"version": "3.0", "spec_version": "2.5"}
+LIFESPAN_VERSION = {"version": "3.0", "spec_version": "2.0"}
 
 
 class Exchange:
-    """A request, its client and what waits for it."""
+    """A request, its client and what waits for it.
 
-    __slots__ = ("server", "request", "fd", "scope", "gone", "left_future", "watched")
+    Any number of the application's tasks may wait at the same time: they share
+    one future for each direction.  One that stays when the application has
+    returned is woken by finish(), since the loop must forget a descriptor that
+    soon is another client's.
+    """
+
+    __slots__ = ("server", "request", "fd", "scope", "gone", "watched", "writable")
 
     def __init__(self, server, request):
         self.server = server
         self.request = request
         self.fd = request.fileno()
         self.gone = False  # the client left, or the response is complete
-        self.left_future = None
-        self.watched = False
+        self.watched = False  # for what it sends
+        self.writable = None  # those who wait for it to take something
 
     def make_scope(self, kind):
         (version, method, path, root, headers, raw_path, query, client, local, length,
          request_id) = self.request.facts()
         self.scope = {
             "type": kind, "asgi": VERSION, "http_version": version,
-            "method": method, "scheme": "http", "raw_path": raw_path,
+            "method": method.upper(), "scheme": "http", "raw_path": raw_path,
             "path": path[len(root):] if self.server.is_relative else path,
             "query_string": query, "root_path": root, "headers": headers,
             "client": client if client[0] and client[1] else None,
@@ -54,48 +64,50 @@ class Exchange:
         }
         return length
 
-    def readable(self):
-        future = self.server.loop.create_future()
-        self.server.loop.add_reader(self.fd, done, future)
-        return future
-
-    async def wait_readable(self):
-        try:
-            await self.readable()
-        finally:
+    def watch(self, wanted=True):
+        if wanted and not self.watched:
+            self.server.loop.add_reader(self.fd, self.on_readable)
+        elif self.watched and not wanted:
             self.server.loop.remove_reader(self.fd)
+        self.watched = wanted
+
+    def on_writable(self):
+        self.server.loop.remove_writer(self.fd)
+        self.writable = wake(self.writable)
 
     async def wait_flushed(self):
         """Until the client has taken what is queued."""
-        loop = self.server.loop
         while not self.request.flush():
-            future = loop.create_future()
-            loop.add_writer(self.fd, done, future)
-            try:
-                await future
-            finally:
-                loop.remove_writer(self.fd)
+            if self.writable is None:
+                self.writable = self.server.loop.create_future()
+                self.server.loop.add_writer(self.fd, self.on_writable)
+            await asyncio.shield(self.writable)
 
     async def write(self, data):
         while not self.request.write(data):
             await self.wait_flushed()
 
     def finish(self):
-        if self.watched:
-            self.server.loop.remove_reader(self.fd)
-            self.watched = False
-        self.request.finish()
         self.gone = True
+        self.watch(False)
+        if self.writable is not None:
+            self.on_writable()
+        self.request.finish()
 
 
-def done(future):
-    if not future.done():
+def wake(future):
+    if future is not None and not future.done():
         future.set_result(None)
+
+
+def client_left(error):
+    """What send() raises: a subclass of OSError."""
+    raise OSError(errno.EPIPE, "the client left") from error
 
 
 class Http(Exchange):
     __slots__ = ("length", "left", "body_over", "status", "headers", "begun", "complete",
-                 "body_error")
+                 "body_error", "readable", "left_future")
 
     def __init__(self, server, request):
         super().__init__(server, request)
@@ -106,58 +118,74 @@ class Http(Exchange):
         self.status = None  # http.response.start has come
         self.begun = False  # the head is on its way
         self.complete = False
+        self.readable = None  # those who wait for more of the body
+        self.left_future = None  # those who wait for the end
 
     async def receive(self):
-        if self.gone or self.complete:
-            return {"type": "http.disconnect"}
-        if self.body_over:
-            if self.left is not None:
-                self.left = None  # the empty body, once
-                if self.length == 0:
-                    return {"type": "http.request", "body": b"", "more_body": False}
-            await self.wait_gone()
-            return {"type": "http.disconnect"}
-        try:
-            data = self.request.read(READ_SIZE)
-            while data is None:
-                await self.wait_readable()
+        if self.body_over and self.left is not None:
+            self.left = None  # the empty body, once
+            if self.length == 0 and not self.complete:
+                return {"type": "http.request", "body": b"", "more_body": False}
+        data = None
+        while data is None:
+            if self.gone or self.complete:
+                return {"type": "http.disconnect"}
+            if self.body_over:
+                await self.wait_gone()
+                return {"type": "http.disconnect"}
+            try:
                 data = self.request.read(READ_SIZE)
-        except OSError as error:
-            self.body_error = error.errno
-            self.gone = True
-            return {"type": "http.disconnect"}
+            except OSError as error:
+                self.body_error = error.errno
+                self.leave()
+            if data is None and not self.gone:
+                await self.wait_readable()
         if self.length > 0:
             self.left -= len(data)
         if not data or self.left == 0:
             self.body_over = True
         return {"type": "http.request", "body": data, "more_body": not self.body_over}
 
+    async def wait_readable(self):
+        if self.readable is None:
+            self.readable = self.server.loop.create_future()
+        self.watch()
+        await asyncio.shield(self.readable)
+
     async def wait_gone(self):
         """Until the client leaves or the response is complete."""
         if self.left_future is None:
             self.left_future = self.server.loop.create_future()
-            self.server.loop.add_reader(self.fd, self.look)
-            self.watched = True
+        self.watch()
         await asyncio.shield(self.left_future)
 
-    def look(self):
-        there = self.request.there()
-        if there is not True:  # gone, or hidden by its next request
-            self.server.loop.remove_reader(self.fd)
-            self.watched = False
+    def on_readable(self):
+        there = True
+        if self.left_future is not None:
+            there = self.request.there()
+        # not there, or hidden by its next request, or nobody waits for more
+        if there is not True or self.left_future is None:
+            self.watch(False)
+        self.readable = wake(self.readable)
         if there is False:
             self.leave()
 
     def leave(self):
         self.gone = True
-        if self.left_future is not None:
-            done(self.left_future)
+        wake(self.left_future)
+
+    def finish(self):
+        self.leave()
+        self.readable = wake(self.readable)
+        super().finish()
 
     async def send(self, message):
         kind = message["type"]
         if kind == "http.response.start":
             if self.status is not None:
                 raise RuntimeError("http.response.start was sent before")
+            if not 200 <= message["status"] <= 599:
+                raise ValueError(f"the status {message['status']} is not one of a response")
             self.status = message["status"]
             self.headers = message.get("headers", ())
             return
@@ -167,7 +195,11 @@ class Http(Exchange):
             raise RuntimeError("http.response.start must be sent first")
         if self.complete:
             raise RuntimeError("the response is complete")
+        if self.gone and self.body_error is None:
+            client_left(None)
         body = message.get("body", b"")
+        if not isinstance(body, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a body must be bytes, not {type(body).__name__!r}")
         try:
             if message.get("more_body", False):
                 await self.send_part(body)
@@ -175,25 +207,25 @@ class Http(Exchange):
                 await self.send_last(body)
         except (ConnectionError, TimeoutError) as error:
             self.leave()
-            raise OSError(errno.EPIPE, "the client left") from error
+            client_left(error)
 
     async def send_part(self, body):
         if not self.begun:
-            self.begun = True
             self.request.start(self.status, self.headers)
+            self.begun = True
         await self.write(body)
 
     async def send_last(self, body):
         if not self.begun:
-            self.begun = True
             self.request.respond(self.status, self.headers, body)
+            self.begun = True
         else:
             if body:
                 await self.write(body)
             self.request.end()
         self.complete = True
-        if self.left_future is not None:
-            done(self.left_future)
+        wake(self.left_future)
+        self.readable = wake(self.readable)
 
     async def run(self):
         try:
@@ -226,9 +258,10 @@ class Http(Exchange):
 
 class WebSocket(Exchange):
     __slots__ = ("messages", "waiter", "wire", "accepted", "closed", "parts", "size",
-                 "connected", "code", "key", "offers", "subprotocols")
+                 "connected", "code", "reason", "key", "offers", "subprotocols", "order",
+                 "unheard", "timer")
 
-    def __init__(self, server, request, length):
+    def __init__(self, server, request):
         super().__init__(server, request)
         self.make_scope("websocket")
         self.scope["scheme"] = "ws"
@@ -247,8 +280,11 @@ class WebSocket(Exchange):
         self.connected = False  # websocket.connect was received
         self.accepted = False
         self.closed = False  # nothing more is sent
-        self.code = 1005
+        self.code, self.reason = 1005, ""
         self.parts, self.size = [], 0
+        self.order = asyncio.Lock()  # compressed, a message builds upon the one before
+        self.unheard = 0  # pings since it last said something
+        self.timer = None
 
     # what the application calls
 
@@ -258,23 +294,25 @@ class WebSocket(Exchange):
             return {"type": "websocket.connect"}
         while not self.messages:
             if self.gone or self.closed:
-                return {"type": "websocket.disconnect", "code": self.code}
-            self.waiter = self.server.loop.create_future()
-            self.listen()
-            await self.waiter
+                return {"type": "websocket.disconnect", "code": self.code, "reason": self.reason}
+            await self.wait()
         message = self.messages.popleft()
         self.listen()
         return message
 
+    async def wait(self):
+        """Until something comes of the client, or it leaves."""
+        if self.waiter is None:
+            self.waiter = self.server.loop.create_future()
+        self.listen()
+        await asyncio.shield(self.waiter)
+
     async def send(self, message):
         kind = message["type"]
         if kind == "websocket.accept" and not self.accepted and not self.closed:
-            await self.accept(message)
+            self.accept(message)
         elif kind == "websocket.send" and self.accepted and not self.closed:
-            text, data = message.get("text"), message.get("bytes")
-            event = ws_events.TextMessage(text) if text is not None else \
-                ws_events.BytesMessage(data)
-            await self.emit(self.wire.send(event))
+            await self.emit(event_of(message))
         elif kind == "websocket.close" and not self.closed:
             if self.accepted:
                 await self.close(message.get("code", 1000), message.get("reason") or "")
@@ -282,11 +320,11 @@ class WebSocket(Exchange):
                 self.closed = True
                 self.request.problem(403, "The application refuses this WebSocket.")
         elif self.gone:
-            raise OSError(errno.EPIPE, "the client left")
+            client_left(None)
         else:
             raise RuntimeError(f"the message {kind!r} is not possible now")
 
-    async def accept(self, message):
+    def accept(self, message):
         digest = base64.b64encode(hashlib.sha1(self.key + GUID).digest())
         headers = [(b"Sec-WebSocket-Accept", digest)]
         extensions, supported = [], PerMessageDeflate()
@@ -298,35 +336,38 @@ class WebSocket(Exchange):
             headers.append((b"Sec-WebSocket-Protocol", message["subprotocol"].encode("latin-1")))
         headers += [tuple(header) for header in message.get("headers", ())]
         self.wire = ws.Connection(ws.ConnectionType.SERVER, extensions)
-        self.request.upgrade(headers)
+        try:
+            self.request.upgrade(headers)
+        except ConnectionError as error:
+            self.leave(1006)
+            client_left(error)
         self.accepted = True
         self.server.sockets.add(self)
+        self.timer = self.server.loop.call_later(WS_PING_INTERVAL, self.ping)
         self.listen()
 
     async def close(self, code, reason):
         self.closed = True
-        self.code = code
-        await self.emit(self.wire.send(ws_events.CloseConnection(code, reason)))
+        self.code, self.reason = code, reason
+        await self.emit(ws_events.CloseConnection(code, reason))
 
-    async def emit(self, data):
-        try:
-            await self.write(data)
-        except (ConnectionError, TimeoutError) as error:
-            self.leave(1006)
-            raise OSError(errno.EPIPE, "the client left") from error
+    async def emit(self, event):
+        async with self.order:
+            if self.gone:
+                client_left(None)
+            try:
+                await self.write(self.wire.send(event))
+            except (ConnectionError, TimeoutError) as error:
+                self.leave(1006)
+                client_left(error)
 
     # the client
 
     def listen(self):
         """Reads from the client unless the application is behind."""
-        wanted = self.accepted and not self.gone and len(self.messages) < WS_QUEUE_MAX
-        if wanted and not self.watched:
-            self.server.loop.add_reader(self.fd, self.take)
-        elif self.watched and not wanted:
-            self.server.loop.remove_reader(self.fd)
-        self.watched = wanted
+        self.watch(self.accepted and not self.gone and len(self.messages) < WS_QUEUE_MAX)
 
-    def take(self):
+    def on_readable(self):
         try:
             data = os.read(self.fd, WS_READ_SIZE)
         except BlockingIOError:
@@ -336,6 +377,7 @@ class WebSocket(Exchange):
         if not data:
             self.leave(1006)
             return
+        self.unheard = 0
         try:
             self.wire.receive_data(data)
             for event in self.wire.events():
@@ -347,7 +389,7 @@ class WebSocket(Exchange):
     def handle(self, event):
         if isinstance(event, (ws_events.TextMessage, ws_events.BytesMessage)):
             self.parts.append(event.data)
-            self.size += len(event.data)
+            self.size += len(event.data) + WS_FRAGMENT_COST
             if self.size > WS_MESSAGE_MAX:
                 self.refuse(1009, "the message is too large")
             elif event.message_finished:
@@ -360,7 +402,7 @@ class WebSocket(Exchange):
         elif isinstance(event, ws_events.CloseConnection):
             if not self.closed:
                 self.push(self.wire.send(event.response()))
-            self.leave(int(event.code) if event.code is not None else 1005)
+            self.leave(int(event.code) if event.code is not None else 1005, event.reason)
 
     def push(self, data):
         """Sends a small frame; a client that does not read gets no answer to pings."""
@@ -375,19 +417,33 @@ class WebSocket(Exchange):
 
     def put(self, message):
         self.messages.append(message)
-        self.wake()
+        self.waiter = wake(self.waiter)
 
-    def leave(self, code):
+    def leave(self, code, reason=None):
         if not self.gone:
             if not self.closed:
-                self.code = code
+                self.code, self.reason = code, reason or ""
             self.gone = self.closed = True
             self.listen()
-        self.wake()
+        self.waiter = wake(self.waiter)
 
-    def wake(self):
-        if self.waiter is not None:
-            done(self.waiter)
+    def ping(self):
+        """Asks whether the client is there still; one that was asked in vain is not."""
+        if self.closed:
+            return
+        if self.unheard >= WS_PING_MAX:
+            self.leave(1006)
+            return
+        if self.watched:  # else the application is behind
+            self.unheard += 1
+            self.push(self.wire.send(ws_events.Ping()))
+        self.timer = self.server.loop.call_later(WS_PING_INTERVAL, self.ping)
+
+    def finish(self):
+        if self.timer is not None:
+            self.timer.cancel()
+        self.waiter = wake(self.waiter)
+        super().finish()
 
     def stop(self):
         """The worker is to end."""
@@ -400,12 +456,10 @@ class WebSocket(Exchange):
             await self.server.application(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             pass
-        except Exception as error:
+        except BaseException as error:
             if not (self.gone and isinstance(error, OSError)):
                 self.request.failed(error)
                 self.code = 1011
-        except BaseException as error:
-            self.request.failed(error)
         try:
             await asyncio.wait_for(self.end(), WS_CLOSE_TIMEOUT)
         except (OSError, asyncio.TimeoutError, asyncio.CancelledError):
@@ -423,9 +477,15 @@ class WebSocket(Exchange):
             await self.wait_flushed()
             while not self.gone:  # its answer to our close frame
                 self.messages.clear()
-                self.waiter = self.server.loop.create_future()
-                self.listen()
-                await self.waiter
+                await self.wait()
+
+
+def event_of(message):
+    """What a websocket.send says: exactly one of its two keys."""
+    text, data = message.get("text"), message.get("bytes")
+    if (text is None) == (data is None):
+        raise RuntimeError("websocket.send needs either text or bytes")
+    return ws_events.BytesMessage(data) if text is None else ws_events.TextMessage(text)
 
 
 class Lifespan:
@@ -442,7 +502,7 @@ class Lifespan:
         await self.answers.put(message)
 
     async def run(self):
-        scope = {"type": "lifespan", "asgi": VERSION, "state": self.server.state}
+        scope = {"type": "lifespan", "asgi": LIFESPAN_VERSION, "state": self.server.state}
         try:
             await self.server.application(scope, self.receive, self.send)
         except Exception as error:
@@ -499,14 +559,17 @@ class Server:
                 return
             if request is False:
                 self.loop.remove_reader(self.fd)
-                done(self.stopped)
+                wake(self.stopped)
                 return
             exchange = self.make(request)
+            if exchange is None:
+                continue
             task = self.loop.create_task(exchange.run())
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
     def make(self, request):
+        """What will answer it; None: it was refused."""
         exchange = Http(self, request)
         if ws is None:
             return exchange
@@ -514,10 +577,13 @@ class Server:
         if not upgrade or upgrade[0].lower() != b"websocket" or exchange.length != 0:
             return exchange
         fields = dict(exchange.scope["headers"])
-        if exchange.scope["method"] != "GET" or b"sec-websocket-key" not in fields \
-                or fields.get(b"sec-websocket-version") != b"13":
+        if exchange.scope["method"] != "GET" or b"sec-websocket-key" not in fields:
             return exchange
-        return WebSocket(self, request, 0)
+        if fields.get(b"sec-websocket-version") != b"13":  # RFC 6455 section 4.4
+            request.respond(400, [(b"sec-websocket-version", b"13")], b"")
+            request.finish()
+            return None
+        return WebSocket(self, request)
 
     async def run(self):
         self.loop = asyncio.get_running_loop()
