@@ -73,7 +73,7 @@ add(struct supervisor *supervisor, struct access_targets *fresh, const char *tex
 static bool
 spans_text(const struct config *config, char text[SPANS_TEXT_SIZE])
 {
-	snprintf(text, SPANS_TEXT_SIZE, "%s%s", LOGS_SPANS, config->trace_export);
+	snprintf(text, SPANS_TEXT_SIZE, "%s%s", LOG_DEST_SPANS, config->trace_export);
 	return strcmp(config->trace_export, "off") != 0;
 }
 

@@ -53,7 +53,7 @@ logger_link_dest(struct logger_link *link, const struct log_dest *dest)
 {
 	struct logger_dest msg = { .type = LOGGER_DEST,
 		.id = dest->id,
-		.spans = logs_is_spans(dest->text) };
+		.spans = log_dest_is_spans(dest->text) };
 	const char *colon = strchr(dest->text, ':');
 
 	if (!is_told(link))
@@ -61,7 +61,7 @@ logger_link_dest(struct logger_link *link, const struct log_dest *dest)
 	strlcpy(msg.name, dest->text, sizeof(msg.name));
 	msg.syslog = dest->fd == -1 && !msg.spans;
 	if (msg.spans)
-		strlcpy(msg.name, dest->text + strlen(LOGS_SPANS), sizeof(msg.name));
+		strlcpy(msg.name, dest->text + strlen(LOG_DEST_SPANS), sizeof(msg.name));
 	if (msg.syslog)
 		strlcpy(msg.name, colon != NULL ? colon + 1 : "/dev/log",
 		    sizeof(msg.name));
@@ -169,7 +169,7 @@ static void
 on_partial(struct logger_link *link, const struct logger_partial *msg, size_t len)
 {
 	if (len == sizeof(*msg) + msg->len)
-		logs_partial(&link->supervisor->logs, msg->id, msg->text, msg->len);
+		log_source_partial(&link->supervisor->logs, msg->id, msg->text, msg->len);
 }
 
 static void
@@ -189,7 +189,7 @@ on_msg(void *owner, const void *buf, size_t len)
 	if (len < sizeof(*msg))
 		return;
 	if (msg->type == LOGGER_ENDED && !link->retiring)
-		logs_source_ended(link->supervisor, msg->id);
+		log_source_ended(link->supervisor, msg->id);
 	else if (msg->type == LOGGER_STATS && len == sizeof(struct logger_stats))
 		on_stats(link, buf);
 	else if (msg->type == LOGGER_PARTIAL && len >= sizeof(struct logger_partial))
@@ -214,7 +214,7 @@ on_ping_timer(void *owner)
 
 	loop_timer_set(&link->supervisor->loop, &link->ping_timer, now_ns + PING_NS);
 	if (link->process.pid == 0) {
-		logs_discard(link->supervisor, true);
+		log_source_discard(link->supervisor, true);
 		return;
 	}
 	if (!is_told(link))
@@ -226,7 +226,7 @@ on_ping_timer(void *owner)
 	}
 	waited_ns = now_ns - link->asked_ns;
 	if (waited_ns > LATE_NS)
-		logs_discard(link->supervisor, false);
+		log_source_discard(link->supervisor, false);
 	if (waited_ns > HANGS_NS) {
 		log_error("the logger (pid %d) does not answer", (int)link->process.pid);
 		role_process_kill(&link->process);

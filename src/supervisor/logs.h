@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The logs: destinations, which the supervisor opens since it may be privileged,
- * and the pipes that lead to the logger, which writes there.  Whoever writes a
- * line writes it to a pipe.
+ * The logs, as the configuration wants them: destinations (log_dest.h) and the pipes
+ * that lead there (log_source.h).  Whoever writes a line writes it to a pipe.
  */
 #ifndef SUPERVISOR_LOGS_H
 #define SUPERVISOR_LOGS_H
@@ -16,36 +15,12 @@
 #include "common/logger.h"
 #include "common/sink.h"
 #include "supervisor/access_logs.h"
+#include "supervisor/log_dest.h"
+#include "supervisor/log_source.h"
 
 struct config;
 struct pool;
 struct supervisor;
-
-/* Where lines go: the logger has a thread for each. */
-struct log_dest {
-	TAILQ_ENTRY(log_dest) entry;
-	uint32_t id;
-	char *text; /* "stderr", "syslog", "syslog:PATH", or a path */
-	int fd;	    /* -1: syslog, which the logger connects to */
-};
-TAILQ_HEAD(log_dests, log_dest);
-
-/* A pipe: its end that is read, until its writers have gone, so that no writer
- * ever sees that a logger has died. */
-struct log_source {
-	TAILQ_ENTRY(log_source) entry;
-	uint32_t id;
-	uint32_t kind; /* enum logger_kind */
-	uint32_t dest; /* 0: where the log goes */
-	int fd;
-	uint32_t pool; /* 0: no worker's */
-	uint32_t slot;
-	int pid;     /* 0: not started yet */
-	char *name;  /* service, or role */
-	char *carry; /* of a line, that the logger before has read; NULL: nothing */
-	uint32_t carry_len;
-};
-TAILQ_HEAD(log_sources, log_source);
 
 /* The other end of a pipe for whole lines, by where they go. */
 struct log_writer {
@@ -70,11 +45,6 @@ struct logs {
 	bool direct;	  /* our own messages do not go through the logger */
 	uint64_t dropped; /* lines that did not even get to the logger */
 };
-
-/* Before the text of a destination: lines that go there become OTLP/JSON, and the
- * text may be any of common/endpoint.h. */
-#define LOGS_SPANS "otlp:"
-bool logs_is_spans(const char *text);
 
 void logs_init(struct logs *logs);
 /* Opens what config names; lines go there from now on.  Returns NULL; or why it
@@ -103,31 +73,6 @@ void logs_close(struct supervisor *supervisor);
  */
 char *logs_open_destination(struct supervisor *supervisor, const char *destination,
     int *fd);
-
-/* What is known of a process whose stdout and stderr are to be a pipe. */
-struct log_tag {
-	enum logger_kind kind;
-	const char *name;   /* service, or role */
-	const char *output; /* "log", "off", or a path */
-	uint32_t pool;	    /* 0: none */
-	uint32_t slot;
-};
-
-/* Makes the pipe.  Returns the end to write to, which the caller closes when the
- * process has been started; -1 with errno.  *source is for one of the two
- * functions that follow; NULL: there is none (output = off). */
-int logs_pipe(struct supervisor *supervisor, const struct log_tag *tag,
-    struct log_source **source);
-struct log_source *logs_source_find(struct logs *logs, uint32_t id);
-void logs_process_started(struct supervisor *supervisor, struct log_source *source,
-    pid_t pid);
-void logs_process_failed(struct supervisor *supervisor, struct log_source *source);
-
-/* From logger_link.c: nobody can write there any more; a part of a line. */
-void logs_source_ended(struct supervisor *supervisor, uint32_t id);
-void logs_partial(struct logs *logs, uint32_t id, const char *text, size_t len);
-/* Nobody reads: workers must not wait for that. */
-void logs_discard(struct supervisor *supervisor, bool is_dead);
 
 /* Whether slow_log is anything but off; writes an entry there. */
 bool logs_has_slow(const struct logs *logs);

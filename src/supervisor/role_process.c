@@ -150,7 +150,7 @@ spawn_role(struct role_process *process, int sock)
 		free(why);
 		return false;
 	}
-	spawn.log_fd = logs_pipe(supervisor, &tag, &source);
+	spawn.log_fd = log_source_pipe(supervisor, &tag, &source);
 	if (spawn.log_fd != -1)
 		pid = spawn_process(&spawn, &process->exit.fd, &process->failure.fd);
 	if (pid == -1)
@@ -159,11 +159,11 @@ spawn_role(struct role_process *process, int sock)
 		close(spawn.log_fd);
 	config_account_free(&account);
 	if (pid == -1) {
-		logs_process_failed(supervisor, source);
+		log_source_failed(supervisor, source);
 		return false;
 	}
 	process->pid = pid;
-	logs_process_started(supervisor, source, pid);
+	log_source_started(supervisor, source, pid);
 	return true;
 }
 

@@ -174,7 +174,7 @@ start_process(struct template *template, int null, int channel)
 	struct limits limits;
 	int error;
 
-	spawn.log_fd = logs_pipe(pool->supervisor, &tag, &source);
+	spawn.log_fd = log_source_pipe(pool->supervisor, &tag, &source);
 	if (spawn.log_fd == -1)
 		return false;
 	place_fds(&spawn, null, channel);
@@ -188,11 +188,11 @@ start_process(struct template *template, int null, int channel)
 	close(spawn.log_fd);
 	errno = error;
 	if (template->pid != -1) {
-		logs_process_started(pool->supervisor, source, template->pid);
+		log_source_started(pool->supervisor, source, template->pid);
 		return true;
 	}
 	template->pid = 0;
-	logs_process_failed(pool->supervisor, source);
+	log_source_failed(pool->supervisor, source);
 	return false;
 }
 

@@ -113,8 +113,8 @@ worker_fds_close(struct worker *worker)
 	worker->control.fd = -1;
 	control_line_close(worker);
 	if (worker->log_id != 0)
-		logs_process_failed(worker->pool->supervisor,
-		    logs_source_find(&worker->pool->supervisor->logs, worker->log_id));
+		log_source_failed(worker->pool->supervisor,
+		    log_source_find(&worker->pool->supervisor->logs, worker->log_id));
 	worker->log_id = 0;
 	errno = error;
 }
@@ -141,7 +141,7 @@ worker_fds_open(struct worker *worker, struct spawn *spawn, struct worker_ends *
 	worker->log_id = 0;
 	if (control_line_open(worker, &ends->line) &&
 	    (spawn->fd_count = choose_fds(worker, spawn->fds, &ends->control)) != -1)
-		ends->log = logs_pipe(pool->supervisor, &tag, &source);
+		ends->log = log_source_pipe(pool->supervisor, &tag, &source);
 	if (ends->log == -1) {
 		worker_fds_close(worker);
 		worker_fds_close_ends(ends);

@@ -60,8 +60,8 @@ begin(struct worker *worker)
 
 	worker->spawned_ns = util_now_ns();
 	if (worker->log_id != 0)
-		logs_process_started(pool->supervisor,
-		    logs_source_find(&pool->supervisor->logs, worker->log_id),
+		log_source_started(pool->supervisor,
+		    log_source_find(&pool->supervisor->logs, worker->log_id),
 		    worker->pid);
 	worker->log_id = 0;
 	if (pool_is_leased(pool))
