@@ -6,6 +6,7 @@
 #include "common/util.h"
 #include "supervisor/event.h"
 #include "supervisor/pool.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trouble.h"
 #include "supervisor/upgrade.h"
@@ -343,7 +344,7 @@ on_exit_event(void *owner, pid_t pid, const siginfo_t *info)
 	struct link *link = owner;
 
 	if (link->stopping) {
-		supervisor_stop_check(link->supervisor);
+		stop_check(link->supervisor);
 		return;
 	}
 	link->deaths++;

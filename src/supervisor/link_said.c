@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "supervisor/link.h"
 #include "supervisor/pool.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trouble.h"
 
@@ -145,7 +146,7 @@ link_said(void *owner, const void *buf, size_t len)
 	else if (role->type == ROLE_RETIRED)
 		on_retired(link, role);
 	else if (role->type == ROLE_DRAINED)
-		supervisor_drained(link->supervisor);
+		stop_drained(link->supervisor);
 	else if (role->type == ROLE_TAKEN)
 		link_old_taken(link, role->id);
 }
