@@ -293,14 +293,24 @@ ok(!alive($pid) && !alive($runner), '... and the old one is gone');
 is($poold->get('/pool/die?once=died')->body, 'alive', 'a Node that dies in a GET: it is made again');
 unlink "$notes/died";
 is($poold->post('/pool/die?once=died', 'x')->status, 502, '... in a POST: 502');
+# Between the last byte of a response and its end for poold.
+for my $case ([ 'of a large one', 'GET', 200_000, '' ], [ 'of a small one', 'GET', 10, '' ],
+    [ 'to a large body', 'POST', 10, 'x' x 100_000 ]) {
+	my ($name, $method, $bytes, $body) = @$case;
+	(my $once = $name) =~ tr/ /-/;
+	$client = $poold->client;
+	$r = $client->exchange($method, "/pool/last?once=$once&bytes=$bytes", body => $body);
+	is(length $r->body, $bytes, "a Node that dies after its last byte, $name: the client has its answer");
+	is($client->get('/pool/show')->status, 200, '... and its connection');
+	wait_until(sub { !alive(Poold::Proc::slurp("$notes/$once")) }, 10);
+	wait_until(sub { 2 == grep { $_ } nodes('pool') }, 10);
+}
 for my $what ('workers', 'nodes') {
 	my $list = $what eq 'workers' ? sub { $poold->workers('pool') } : sub { nodes('pool') };
 	wait_until(sub { 2 == grep { $_ } nodes('pool') }, 10);
-	# A process that dies between the end of a response and DONE leaves its
-	# connection to be closed: the client, which has its answer, makes a new one.
-	my $load = load($poold, target => '/pool/show', rate => 100, reconnect => 1);
+	my @loads = map { load($poold, target => '/pool/show', rate => 1000) } 1 .. 3;
 	my $killed = 0;
-	for my $round (1 .. 5) {
+	for my $round (1 .. 10) {
 		my @pids;
 		wait_until(sub { (@pids = $list->()) == 2 }, 10);
 		my $victim = $pids[ $round % 2 ] // last;
@@ -314,10 +324,10 @@ for my $what ('workers', 'nodes') {
 			return 2 == grep { $seen{$_} } nodes('pool');
 		}, 10);
 	}
-	my $result = $load->stop;
-	is($killed, 5, "$what are killed under load");
-	cmp_ok($result->{answered}, '>', 20, '... and requests answered');
-	is("@{ $result->{failures} }", '', '... of which none fails');
+	my @results = map { $_->stop } @loads;
+	is($killed, 10, "$what are killed under load");
+	cmp_ok($_->{answered}, '>', 20, '... and requests answered') for @results;
+	is(join(' ', map { @{ $_->{failures} } } @results), '', '... of which none fails');
 }
 
 # ---- reloads

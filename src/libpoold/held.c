@@ -75,7 +75,7 @@ open_request(struct leased *l, struct poold_request *req, int fd)
 			return -1;
 	} else if (io_recv_exactly(fd, req->in.buf, msg->head_len, HEAD_TIMEOUT_MS) == -1)
 		return -1;
-	if (l->peek && raw_keep(req, fd, msg) == -1)
+	if (l->keep_heads && raw_keep(req, fd, msg, l->peek) == -1)
 		return -1;
 	request_open(req, fd, &index, msg->head_len);
 	memcpy(req->path, path, msg->path_len);

@@ -146,6 +146,7 @@ struct raw {
 	size_t unread;	   /* bytes of it in the socket still */
 	uint64_t consumed; /* by the kernel's count, when the request ends */
 	bool counted;	   /* consumed is known */
+	bool lent;	   /* another program reads and writes */
 };
 
 struct connection;
@@ -237,9 +238,9 @@ TAILQ_HEAD(request_list, poold_request);
 /* release.c: heads that stay in their sockets */
 /* Looks at the head, len bytes; -1: the client left. */
 int raw_peek(struct poold_request *req, int fd, size_t len);
-/* Keeps a copy of what is in req->in, and counts what was read so far; -1: no
+/* Keeps a copy of what is in req->in; lent: and counts what was read so far; -1: no
  * memory. */
-int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg);
+int raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg, bool lent);
 
 /* timing.c */
 void timing_reset(struct timing *timing);
@@ -362,7 +363,8 @@ struct source {
 	void (*linger)(void *source, struct poold_request *req);
 	/* It is over: its connection goes, or goes back. */
 	void (*finish)(void *source, struct poold_request *req);
-	void (*peek)(void *source); /* NULL: it cannot */
+	/* Keeps heads; peek: in their sockets.  NULL: it cannot. */
+	void (*keep_heads)(void *source, bool peek);
 	/* Takes nothing more, but for what it has. */
 	void (*stop)(void *source);
 	/* Cuts all that is left. */

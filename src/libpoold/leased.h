@@ -23,7 +23,8 @@ struct leased {
 	bool stopping;	       /* STOP was received, or nobody is there to send one */
 	bool queued;	       /* the queue is in the epoll set */
 	bool is_many;	       /* several requests at a time */
-	bool peek;	       /* heads stay in their sockets */
+	bool keep_heads;       /* for poold_head */
+	bool peek;	       /* they stay in their sockets */
 	struct lease_msg *msg; /* LEASE_MSG_MAX bytes */
 	struct rest rest;
 	/* The lease of req is ours; to say so in the worker's slot. */

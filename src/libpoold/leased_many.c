@@ -496,11 +496,12 @@ many_next(void *source)
 }
 
 static void
-many_peek(void *source)
+many_keep_heads(void *source, bool peek)
 {
 	struct many *many = source;
 
-	many->leased.peek = true;
+	many->leased.keep_heads = true;
+	many->leased.peek = peek;
 }
 
 static void
@@ -560,7 +561,7 @@ leased_open_many(struct serve *serve, struct poold_worker *w, struct source *sou
 	*source = (struct source){ .next = many_next,
 		.linger = many_linger,
 		.finish = many_finish,
-		.peek = many_peek,
+		.keep_heads = many_keep_heads,
 		.stop = many_stop,
 		.close = many_close,
 		.epoll = many->leased.epoll,

@@ -261,14 +261,33 @@ uint64_t poold_queued(const struct poold_request *req);
 /* From now on heads are left in the socket, for the program that gets it, unless
  * a body is read or a response begun. */
 void poold_worker_peek(struct poold_worker *w);
+/* From now on poold_head gives heads, which are read as always: for workers that do
+ * not know yet who is to answer.  poold_lend says that it is another program. */
+void poold_worker_heads(struct poold_worker *w);
 /* The head as the client sent it, *len bytes.  *in_socket (may be NULL) says
  * whether it can still be read from poold_client_fd; otherwise (a request that
  * comes again since its worker died, or one that was read from) whoever answers
- * must be given it.  NULL with ENOTSUP: poold_worker_peek did not come before. */
+ * must be given it.  NULL with ENOTSUP: neither poold_worker_peek nor
+ * poold_worker_heads came before. */
 const char *poold_head(const struct poold_request *req, size_t *len, bool *in_socket);
 /* Whether the connection may be kept after the response, as far as can be said before
  * it: what answers otherwise says "Connection: close". */
 bool poold_may_keep(const struct poold_request *req);
+/* After poold_worker_heads: another program gets this request's poold_client_fd now,
+ * and reads what is left of the body.  Has to come before poold_may_keep and
+ * poold_release. */
+void poold_lend(struct poold_request *req);
+/* The descriptor of a file and a place in it where the other program may say, with
+ * one pwrite(2) of a 64-bit word before the first byte of its response, how long all
+ * of it will be: bytes << 16, plus 32768 when the connection may be kept, plus the
+ * status.  If it or this process is killed when the client has just as many bytes,
+ * the connection is not cut.  -1 with ENOTSUP: there is none. */
+int poold_answer_fd(const struct poold_request *req, off_t *offset);
+/* Sends a whole response that another program has made, len bytes with its status
+ * line and all, instead of poold_respond.  keep: it tells its own length and does not
+ * say "Connection: close".  0, or -1 with errno as of the other responses. */
+int poold_respond_raw(struct poold_request *req, int status, const void *data, size_t len,
+    bool keep);
 /* Ends the request: another program has answered with this status and so many
  * bytes (for logs).  keep: request and response are complete, the response told
  * its own length and did not say "Connection: close"; the connection is kept if

@@ -7,6 +7,7 @@
 
 #include "common/tcp.h"
 #include "libpoold/internal.h"
+#include "libpoold/leased.h"
 
 #define LOOKS_MAX 4 /* while bytes arrive between two looks */
 
@@ -39,8 +40,20 @@ raw_peek(struct poold_request *req, int fd, size_t len)
 	return 0;
 }
 
+/* What the kernel will have counted when the request was read to its end. */
+static void
+lend(struct poold_request *req, int fd, uint64_t body_left)
+{
+	struct raw *raw = &req->raw;
+
+	raw->lent = true;
+	raw->counted = req->lease.type == LEASE_LEASE &&
+	    body_left != LEASE_BODY_CHUNKED && consumed_of(fd, &raw->consumed);
+	raw->consumed += raw->unread + body_left;
+}
+
 int
-raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg)
+raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg, bool lent)
 {
 	struct raw *raw = &req->raw;
 	char *head;
@@ -53,11 +66,32 @@ raw_keep(struct poold_request *req, int fd, const struct lease_msg *msg)
 	}
 	memcpy(raw->head, req->in.buf, msg->head_len);
 	raw->len = msg->head_len;
-	raw->counted = msg->type == LEASE_LEASE && msg->body_len != LEASE_BODY_CHUNKED &&
-	    consumed_of(fd, &raw->consumed);
-	raw->consumed += raw->unread + msg->body_len;
 	req->peeking = true;
+	if (lent)
+		lend(req, fd, msg->body_len);
 	return 0;
+}
+
+void
+poold_lend(struct poold_request *req)
+{
+	const struct body *b = &req->body;
+
+	if (req->peeking && !req->raw.lent)
+		lend(req, req->fd, b->chunked ? LEASE_BODY_CHUNKED : b->left);
+}
+
+int
+poold_answer_fd(const struct poold_request *req, off_t *offset)
+{
+	const struct leased *l = req->lender;
+
+	if (req->lease.answer == NULL) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	*offset = (const char *)(const void *)req->lease.answer - (const char *)l->map;
+	return LEASE_FD_SCOREBOARD;
 }
 
 int
@@ -97,7 +131,8 @@ poold_head(const struct poold_request *req, size_t *len, bool *in_socket)
 bool
 poold_may_keep(const struct poold_request *req)
 {
-	return req->keep && !req->detached && (!req->peeking || req->raw.counted);
+	return req->keep && !req->detached && !req->body.chunked &&
+	    (!req->raw.lent || req->raw.counted);
 }
 
 bool

@@ -408,6 +408,37 @@ poold_start_raw(struct poold_request *req, int status)
 	return 0;
 }
 
+int
+poold_respond_raw(struct poold_request *req, int status, const void *data, size_t len,
+    bool keep)
+{
+	struct response *r = &req->response;
+	struct iovec iov;
+
+	if (r->state != RESPONSE_NONE) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (status < 100 || status > 999) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (request_take_head(req) == -1)
+		return response_broken(r);
+	r->state = RESPONSE_BEGUN;
+	r->status = status;
+	r->sized = true;
+	r->left = len;
+	req->keep = req->keep && keep && body_keeps(req);
+	announce(req);
+	part_set(&iov, data, len);
+	if (response_out(req, &iov, 1, 0) == -1)
+		return -1;
+	r->left = 0;
+	r->state = RESPONSE_DONE;
+	return 0;
+}
+
 /* Whether poold_start came before and nothing went wrong since. */
 static int
 response_check(const struct response *r)

@@ -51,7 +51,7 @@ worker_request_new(struct poold_worker *w)
 	req->deadline_ns = 0;
 	req->peeking = req->detached = false;
 	req->raw.unread = 0;
-	req->raw.counted = false;
+	req->raw.counted = req->raw.lent = false;
 	req->lease.answer = NULL;
 	w->count++;
 	return req;
@@ -207,8 +207,15 @@ poold_worker_next(struct poold_worker *w)
 void
 poold_worker_peek(struct poold_worker *w)
 {
-	if (w->source.peek != NULL)
-		w->source.peek(w->source.object);
+	if (w->source.keep_heads != NULL)
+		w->source.keep_heads(w->source.object, true);
+}
+
+void
+poold_worker_heads(struct poold_worker *w)
+{
+	if (w->source.keep_heads != NULL)
+		w->source.keep_heads(w->source.object, false);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "libpoold_rig.h"
 
 #define HELD_MAX 4
+#define TEXT	 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /* --- the worker ------------------------------------------------------- */
 
@@ -23,14 +24,13 @@ static int held_count;
 static size_t
 answer_elsewhere(int fd, size_t len)
 {
-	static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 	char head[1024];
 
 	if (len > 0 && recv(fd, head, len, 0) != (ssize_t)len)
 		abort();
-	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) != sizeof(text) - 1)
+	if (send(fd, TEXT, strlen(TEXT), MSG_NOSIGNAL) != (ssize_t)strlen(TEXT))
 		abort();
-	return sizeof(text) - 1;
+	return strlen(TEXT);
 }
 
 static void
@@ -48,6 +48,33 @@ tell_head(struct poold_request *req)
 	poold_finish(req);
 }
 
+/* As another program would that has no socket. */
+static void
+answer_raw(struct poold_request *req)
+{
+	const char *close = poold_param(req, "close");
+	const char *status = poold_param(req, "status");
+
+	if (poold_respond_raw(req, status == NULL ? 200 : atoi(status), TEXT,
+		strlen(TEXT), close == NULL) == -1 &&
+	    errno == EINVAL)
+		poold_respond(req, 500, NULL, "invalid", 7);
+	poold_finish(req);
+}
+
+/* As another program would: says how long it will be, and never comes to more. */
+static void
+announce(struct poold_request *req)
+{
+	uint64_t word = LEASE_ANSWER(123, true, 200);
+	off_t offset;
+	int fd = poold_answer_fd(req, &offset);
+
+	if (fd == -1 || pwrite(fd, &word, sizeof(word), offset) != sizeof(word))
+		abort();
+	held[held_count++] = req;
+}
+
 /* Requests that are passed on; false: it is none. */
 static bool
 pass_on(struct poold_request *req, const char *path)
@@ -58,21 +85,31 @@ pass_on(struct poold_request *req, const char *path)
 
 	if (poold_head(req, &len, &in_socket) == NULL)
 		return false;
-	if (strcmp(path, "/head") == 0)
+	if (strcmp(path, "/head") == 0) {
 		tell_head(req);
+		return true;
+	}
+	if (strcmp(path, "/raw") == 0) {
+		answer_raw(req);
+		return true;
+	}
+	poold_lend(req);
+	if (strcmp(path, "/announced") == 0)
+		announce(req);
 	else if (strcmp(path, "/exact") == 0)
 		poold_release(req, 200, answer_elsewhere(fd, in_socket ? len : 0), true);
 	else if (strcmp(path, "/less") == 0)
 		poold_release(req, 200, answer_elsewhere(fd, 0), true);
 	else if (strcmp(path, "/more") == 0)
-		poold_release(req, 200, answer_elsewhere(fd, len + 1), true);
+		poold_release(req, 200, answer_elsewhere(fd, in_socket ? len + 1 : 1),
+		    true);
 	else if (strcmp(path, "/let-go") == 0) {
 		if (poold_detach_raw(req, 101) == -1)
 			abort();
-		answer_elsewhere(fd, len);
+		answer_elsewhere(fd, in_socket ? len : 0);
 		poold_release(req, 101, 0, false);
 	} else
-		return false;
+		return strcmp(path, "/announced") == 0;
 	return true;
 }
 
@@ -97,7 +134,7 @@ serve_request(struct poold_request *req)
 }
 
 static int
-serve(int argc, char **argv, bool peek)
+serve(int argc, char **argv, void (*prepare)(struct poold_worker *))
 {
 	struct poold_worker *w;
 	struct poold_request *req;
@@ -106,8 +143,8 @@ serve(int argc, char **argv, bool peek)
 
 	if ((w = poold_worker_open(argc, argv, &status)) == NULL)
 		return status;
-	if (peek)
-		poold_worker_peek(w);
+	if (prepare != NULL)
+		prepare(w);
 	pfd.fd = poold_worker_fd(w);
 	for (;;) {
 		if ((req = poold_worker_next(w)) != NULL)
@@ -124,13 +161,19 @@ serve(int argc, char **argv, bool peek)
 int
 serve_many(int argc, char **argv)
 {
-	return serve(argc, argv, false);
+	return serve(argc, argv, NULL);
 }
 
 static int
 serve_peeking(int argc, char **argv)
 {
-	return serve(argc, argv, true);
+	return serve(argc, argv, poold_worker_peek);
+}
+
+static int
+serve_lending(int argc, char **argv)
+{
+	return serve(argc, argv, poold_worker_heads);
 }
 
 static void
@@ -145,6 +188,13 @@ static void
 setup_peeking(void)
 {
 	rig_serve = serve_peeking;
+	setup();
+}
+
+static void
+setup_lending(void)
+{
+	rig_serve = serve_lending;
 	setup();
 }
 
@@ -340,6 +390,58 @@ START_TEST(a_connection_can_be_let_go)
 }
 END_TEST
 
+/* --- lending ----------------------------------------------------------- */
+
+START_TEST(a_head_that_was_read_is_given_as_it_came)
+{
+	request(GET("/head?a=b"), LEASE_KEEP);
+	ck_assert_uint_eq(done().flags, LEASE_DONE_KEEP);
+	ck_assert_has(received(rig.client), "in_socket=0 head=" GET("/head?a=b"));
+}
+END_TEST
+
+START_TEST(what_another_made_is_sent)
+{
+	struct lease_done d;
+
+	request(GET("/raw?status=418"), LEASE_KEEP);
+	d = done();
+	ck_assert_uint_eq(d.flags, LEASE_DONE_KEEP);
+	ck_assert_uint_eq(d.status, 418);
+	ck_assert_uint_eq(d.bytes, strlen(TEXT));
+	ck_assert_str_eq(received(rig.client), TEXT);
+	ck_assert_uint_eq(slot()->answer,
+	    LEASE_ANSWER(strlen(TEXT), 1, 418) | LEASE_ANSWER_OVER);
+	request(GET("/raw?close"), LEASE_KEEP);
+	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
+}
+END_TEST
+
+START_TEST(a_status_that_is_none_is_refused)
+{
+	request(GET("/raw?status=1000"), LEASE_KEEP);
+	ck_assert_uint_eq(done().status, 500);
+	ck_assert_has(received(rig.client), "\r\n\r\ninvalid");
+}
+END_TEST
+
+START_TEST(another_may_say_how_long_its_answer_is)
+{
+	request(GET("/announced"), LEASE_KEEP);
+	for (int i = 0; i < WAIT_MS && slot()->answer == 0; i++)
+		usleep(1000);
+	ck_assert_uint_eq(slot()->answer, LEASE_ANSWER(123, 1, 200));
+}
+END_TEST
+
+START_TEST(a_body_that_was_not_read_is_the_other_ones)
+{
+	request("POST /exact HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+	    LEASE_KEEP);
+	ck_assert_uint_eq(done().flags, LEASE_DONE_CLOSE);
+}
+END_TEST
+
 void
 suite_many(Suite *suite)
 {
@@ -353,4 +455,11 @@ suite_many(Suite *suite)
 	    a_connection_that_was_read_further_is_closed, a_lease_without_keep_is_closed,
 	    a_head_is_given_as_it_came, a_head_that_is_not_in_the_socket_is_told,
 	    who_answers_itself_after_all_reads_the_head, a_connection_can_be_let_go);
+	CASE(suite, "lending", setup_lending, a_head_that_was_read_is_given_as_it_came,
+	    what_another_made_is_sent, a_status_that_is_none_is_refused,
+	    another_may_say_how_long_its_answer_is,
+	    a_connection_that_was_read_exactly_is_kept,
+	    what_came_behind_the_request_does_not_count,
+	    a_connection_that_was_read_further_is_closed, a_lease_without_keep_is_closed,
+	    a_body_that_was_not_read_is_the_other_ones, a_connection_can_be_let_go);
 }

@@ -89,6 +89,17 @@ const pages = {
 		}
 		return process.kill(process.pid, 'SIGKILL');
 	},
+	// dies once, when the client has all of its answer, but nobody knows yet
+	last(req, res, query) {
+		const isFirst = !fs.existsSync(`${notes}/${query.get('once')}`);
+
+		if (isFirst)
+			fs.writeFileSync(`${notes}/${query.get('once')}`, String(process.pid));
+		req.resume().on('end', () => {
+			res.end(Buffer.alloc(Number(query.get('bytes')), 'x'),
+				() => isFirst && process.kill(process.pid, 'SIGKILL'));
+		});
+	},
 	said(req, res) {
 		console.log('said on stdout');
 		console.error('said on stderr');

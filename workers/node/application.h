@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The Node process of a worker.  Two sockets lead to it: its IPC channel, as if we
- * were a Node process that has forked it, and one on which poold-node.js tells us
- * things.  It is killed when the worker dies.
+ * The Node process of a worker.  Of a leased one three sockets lead to it: its IPC
+ * channel, as if we were a Node process that has forked it; requests, one frame after
+ * the other; and one on which poold-node.js tells us things.  Of one that listens
+ * there is only the last one.  It is killed when the worker dies.
  */
 #ifndef NODE_APPLICATION_H
 #define NODE_APPLICATION_H
@@ -10,24 +11,30 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Its end of the sockets. */
-#define APPLICATION_CHANNEL_FD 3
-#define APPLICATION_RESULTS_FD 4
+#define APPLICATION_FD_FIRST	  3
+#define APPLICATION_LISTENERS_MAX 16
+#define APPLICATION_FDS_MAX	  (APPLICATION_LISTENERS_MAX + 1)
 
 struct application {
-	char **argv;	/* NULL at its end */
+	char **argv; /* NULL at its end */
+	bool is_leased;
+	int listeners;	/* else: so many sockets, from APPLICATION_FD_FIRST on */
 	int channel_fd; /* stream, non-blocking; -1: none */
-	int results_fd; /* one message at a time, non-blocking; -1: none */
+	int stream_fd;	/* stream, non-blocking; -1: none */
+	int results_fd; /* messages, non-blocking; -1: none */
 	pid_t pid;	/* -1: it does not run */
 	int pidfd;
 	int status; /* of waitpid, of the one that ended */
 };
 
+void application_init(struct application *app);
 /* Starts it.  0, or an errno: that of execve(2) too. */
 int application_start(struct application *app);
 
 /* Whether it has ended; waits for that at most so long (-1: for ever). */
 bool application_has_ended(struct application *app, int wait_ms);
+/* Whether it ended otherwise than by exit(0). */
+bool application_failed(const struct application *app);
 /* How, in words for the log. */
 void application_end_text(const struct application *app, char *text, size_t size);
 

@@ -144,7 +144,7 @@ escape(char *out, const char *bytes, size_t len)
 
 int
 channel_request(struct channel *channel, uint64_t id, int fd, const char *head,
-    size_t len, int64_t body, bool keep)
+    size_t len, int64_t body, bool keep, off_t answer)
 {
 	static const char end[] = "\"}}\n";
 	struct channel_line *line = line_new(PREFIX_MAX + 6 * len + sizeof(end));
@@ -154,11 +154,26 @@ channel_request(struct channel *channel, uint64_t id, int fd, const char *head,
 	line->len = (size_t)snprintf(line->text, PREFIX_MAX,
 	    "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":"
 	    "\"NODE_POOLD\",\"id\":%" PRIu64 ",\"body\":%" PRId64
-	    ",\"keep\":%d,\"head\":\"",
-	    id, body, keep ? 1 : 0);
+	    ",\"keep\":%d,\"answer\":%" PRId64 ",\"head\":\"",
+	    id, body, keep ? 1 : 0, (int64_t)answer);
 	line->len += escape(line->text + line->len, head, len);
 	memcpy(line->text + line->len, end, sizeof(end) - 1);
 	line->len += sizeof(end) - 1;
+	line->fd = fd;
+	return line_add(channel, line);
+}
+
+int
+channel_lend(struct channel *channel, uint64_t id, int fd)
+{
+	struct channel_line *line = line_new(PREFIX_MAX);
+
+	if (line == NULL)
+		return -1;
+	line->len = (size_t)snprintf(line->text, PREFIX_MAX,
+	    "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":"
+	    "\"NODE_POOLD\",\"lent\":%" PRIu64 "}}\n",
+	    id);
 	line->fd = fd;
 	return line_add(channel, line);
 }

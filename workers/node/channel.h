@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 struct channel_line;
 
@@ -25,12 +26,15 @@ void channel_init(struct channel *channel, int fd);
 void channel_clear(struct channel *channel);
 
 /*
- * Sends a request: its number, its head, how long its body is (-1: chunked), and
- * whether its connection may be kept.  fd stays the caller's, who keeps it open
- * until Node has answered.  0, or -1 with errno.
+ * Sends a request: its number, its head, how long its body is (-1: chunked),
+ * whether its connection may be kept, and where to say how long the answer is
+ * (poold_answer_fd; 0: nowhere).  fd stays the caller's, who keeps it open until Node
+ * has answered.  0, or -1 with errno.
  */
 int channel_request(struct channel *channel, uint64_t id, int fd, const char *head,
-    size_t len, int64_t body, bool keep);
+    size_t len, int64_t body, bool keep, off_t answer);
+/* Sends the socket of a request that Node has without. */
+int channel_lend(struct channel *channel, uint64_t id, int fd);
 /* Says that the client of a request left; reset: so that nothing can be sent. */
 int channel_gone(struct channel *channel, uint64_t id, bool reset);
 

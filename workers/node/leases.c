@@ -71,7 +71,7 @@ lease_add(struct leases *leases, struct poold_request *req)
 	lease->id = ++leases->round << INDEX_BITS | index;
 	lease->req = req;
 	lease->taken_ns = util_now_ns();
-	lease->is_detached = false;
+	lease->is_detached = lease->is_whole = false;
 	lease->is_fresh = true;
 	TAILQ_INSERT_TAIL(&leases->fresh, lease, entry);
 	leases->held++;
@@ -100,9 +100,8 @@ lease_detach(struct leases *leases, struct lease *lease, int status)
 		    strerror(errno));
 }
 
-void
-lease_end(struct leases *leases, struct lease *lease, int status, uint64_t bytes,
-    bool keep)
+static void
+forget(struct leases *leases, struct lease *lease)
 {
 	if (lease->is_fresh)
 		TAILQ_REMOVE(&leases->fresh, lease, entry);
@@ -112,6 +111,26 @@ lease_end(struct leases *leases, struct lease *lease, int status, uint64_t bytes
 	if (!lease->is_detached)
 		leases->held--;
 	lease->id = 0;
+}
+
+void
+lease_respond(struct leases *leases, struct lease *lease, int status, const void *data,
+    size_t len, bool keep)
+{
+	struct poold_request *req = lease->req;
+
+	forget(leases, lease);
+	if (poold_respond_raw(req, status, data, len, keep) == -1 && errno == EINVAL)
+		(void)poold_problem(req, 500, "The service gave no response.");
+	poold_finish(req);
+}
+
+void
+lease_end(struct leases *leases, struct lease *lease, int status, uint64_t bytes,
+    bool keep)
+{
+	forget(leases, lease);
+	poold_lend(lease->req);
 	(void)poold_release(lease->req, status, bytes, keep);
 }
 

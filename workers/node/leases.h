@@ -19,6 +19,7 @@ struct lease {
 	struct poold_request *req;
 	uint64_t taken_ns;
 	bool is_fresh, is_detached;
+	bool is_whole; /* it came to Node as a frame, without its socket */
 };
 
 struct leases {
@@ -40,7 +41,10 @@ struct lease *lease_add(struct leases *leases, struct poold_request *req);
 struct lease *lease_find(const struct leases *leases, uint64_t id);
 /* It is nobody's lease any more, but goes on. */
 void lease_detach(struct leases *leases, struct lease *lease, int status);
-/* It is over. */
+/* Node has made a response, which is sent; then it is over. */
+void lease_respond(struct leases *leases, struct lease *lease, int status,
+    const void *data, size_t len, bool keep);
+/* It is over: Node has sent the response, or there is none. */
 void lease_end(struct leases *leases, struct lease *lease, int status, uint64_t bytes,
     bool keep);
 /* All that are left: they are cut. */
