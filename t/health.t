@@ -280,7 +280,7 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 my %harms = (
 	garbage => 'an answer that is not HTTP',
 	endless => 'a head that does not end',
-	never => 'no answer within 1000ms',
+	never => 'no answer within 1s',
 	refused => 'a refusal',
 	early => 'no answer',
 	cut => 'status 200 and an answer that is not complete',
