@@ -31,7 +31,7 @@ sub lines {
 
 sub line_number {
 	my ($n, $file) = @_;
-	wait_until(sub { lines($file) >= $n }, 3);
+	wait_until(sub { lines($file) >= $n }, 10);
 	return (lines($file))[ $n - 1 ] // '';
 }
 
@@ -75,7 +75,7 @@ rename $path, "$path.1" or die $!;
 $client->get('/a?first');
 like(line_number(101, "$path.1"), qr/first/, 'a renamed log is written on');
 $poold->signal('USR1');
-eventually { -e $path } 3, 'USR1: a new file is opened';
+eventually { -e $path } 10, 'USR1: a new file is opened';
 wait_until(sub {
 	$client->get('/a?probe');
 	return scalar lines();

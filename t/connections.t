@@ -105,7 +105,7 @@ sub counters {
 	is(scalar(grep { $_->get('/')->status == 200 } @clients), 3,
 	    '... those that it has go on');
 	(shift @clients)->close;
-	eventually { $poold->client->get('/')->status == 200 } 2,
+	eventually { $poold->client->get('/')->status == 200 } 10,
 	    '... and when one ends, another may come';
 	$poold->write_config(config(''));
 	$poold->reload;

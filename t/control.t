@@ -81,7 +81,10 @@ like(line($client), qr/"services"/, 'requests that come together are answered in
 like(line($client), qr/"problems"/, '... two');
 like(line($client), qr/"seconds"/, '... three');
 syswrite($client, qq({"command":));
-sleep 0.05;
+ok(wait_until(sub {
+	ioctl($client, 0x5411, my $unread = pack 'i', 0); # SIOCOUTQ
+	return unpack('i', $unread) == 0;
+}, 10), 'a piece of a request is read');
 syswrite($client, qq("check"}\n));
 like(line($client), qr/"problems"/, 'a request may come in pieces');
 

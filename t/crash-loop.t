@@ -47,7 +47,7 @@ my @gaps = map { $deaths[ $_ + 1 ] - $deaths[$_] } 0 .. $#deaths - 1;
 cmp_ok($gaps[-1], '>', 1.5 * $gaps[-2], '... after a time that doubles')
     or diag "@gaps";
 cmp_ok($gaps[-2], '>', 1.5 * $gaps[-3], '... each time') or diag "@gaps";
-ok($poold->wait_log(qr/\bflaky\b.*(?:ms|s\b|back)/i, 1), '... and the log says so');
+ok($poold->wait_log(qr/\bflaky\b.*(?:ms|s\b|back)/i), '... and the log says so');
 
 is(join(' ', $poold->workers('good')), "@good", 'the other service keeps its workers');
 is($poold->get('/good')->status, 200, '... and answers');

@@ -6,7 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Control;
 use Poold::Test;
-use Poold::Proc qw(signal_to);
+use Poold::Proc qw(signal_to slurp);
 use File::Temp ();
 
 my $poold = poold(<<'INI');
@@ -41,8 +41,6 @@ workers = 1
 INI
 my $control = Poold::Control->new("$poold->{run}/c.sock");
 my $poolctl = Poold::Test::builddir() . '/poolctl';
-
-sub slurp { open(my $fh, '<', $_[0]) or die "$_[0]: $!"; local $/; return <$fh> }
 
 sub text { return scalar `$poolctl -s $poold->{run}/c.sock metrics` }
 

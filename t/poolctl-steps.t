@@ -3,6 +3,7 @@
 # poolctl reload and upgrade: what happens is shown as it happens.
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Poold::Control;
 use Poold::Test;
 use IO::Socket::UNIX;
 use JSON::PP ();
@@ -33,19 +34,7 @@ my $poold = poold($ini);
 my $poolctl = Poold::Test::builddir() . '/poolctl';
 my $socket = "$poold->{run}/c.sock";
 
-# (exit status, what it printed, stderr included)
-sub ctl {
-	my (@args) = @_;
-	my $pid = open(my $out, '-|') // die "fork: $!";
-	if ($pid == 0) {
-		open(STDERR, '>&', \*STDOUT);
-		exec { $poolctl } 'poolctl', '-s', $socket, @args or POSIX::_exit(127);
-	}
-	local $/;
-	my $text = <$out> // '';
-	close $out;
-	return ($? & 127 ? 128 + ($? & 127) : $? >> 8, $text);
-}
+sub ctl { return Poold::Control::poolctl($socket, @_) }
 
 # --- reload ---------------------------------------------------------------------
 

@@ -4,10 +4,10 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
-use Poold::Proc qw(signal_to);
+use Poold::Control;
+use Poold::Proc qw(signal_to slurp);
 use IO::Socket::UNIX;
 use JSON::PP ();
-use POSIX ();
 use Socket qw(AF_UNIX SOCK_STREAM SOCK_NONBLOCK pack_sockaddr_un);
 use Time::HiRes qw(time);
 
@@ -67,21 +67,7 @@ my $poolctl = Poold::Test::builddir() . '/poolctl';
 our $socket = "$poold->{run}/c.sock";
 my %seen; # keys in replies
 
-sub slurp { open(my $fh, '<', $_[0]) or return ''; local $/; return <$fh> // '' }
-
-# Runs poolctl: (exit status, what it printed, stderr included).
-sub ctl {
-	my (@args) = @_;
-	my $pid = open(my $out, '-|') // die "fork: $!";
-	if ($pid == 0) {
-		open(STDERR, '>&', \*STDOUT);
-		exec { $poolctl } 'poolctl', '-s', $socket, @args or POSIX::_exit(127);
-	}
-	local $/;
-	my $text = <$out> // '';
-	close $out;
-	return ($? & 127 ? 128 + ($? & 127) : $? >> 8, $text);
-}
+sub ctl { return Poold::Control::poolctl($socket, @_) }
 
 sub note_keys {
 	my ($value) = @_;
@@ -103,15 +89,6 @@ sub json {
 	my (undef, $text) = ctl('--json', @args);
 	my @objects = map { note_keys(JSON::PP->new->utf8->decode($_)) } split /\n/, $text;
 	return $objects[-1];
-}
-
-# poolctl itself never asks for it.
-sub ask_history {
-	my ($service) = @_;
-	my $client = IO::Socket::UNIX->new(Peer => $socket) or die "$socket: $!";
-	print $client '{"command":"status","history":true'
-	    . ($service ? qq(,"service":"$service") : '') . "}\n";
-	return note_keys(JSON::PP->new->utf8->decode(scalar <$client>));
 }
 
 sub service {
@@ -281,7 +258,8 @@ json('drain', 'spare');
 json('check');
 json('resume', 'spare');
 json('status', 'none');
-ask_history();
+# poolctl itself never asks for it
+note_keys(Poold::Control->new($socket)->ask('status', history => JSON::PP::true()));
 json('metrics');
 # of the breaker's event, which t/breaker.t has; and what poolctl keeps to itself
 $seen{$_} = 1 for qw(reason end follow exit_status signal);
@@ -335,12 +313,15 @@ no_leftovers($poold);
 
 my $many = "[poold]\naccess_log = off\ncontrol = \@run\@/c.sock\n"
     . "[listen main]\naddress = 127.0.0.1:\@port\@\n";
-$many .= "[service s$_]\nroute = /s$_\ncommand = \@bin\@/hello\nworkers = 20\n" for 1 .. 50;
+$many .= "[service s$_]\nroute = /s$_\ncommand = \@bin\@/hello\nworkers = 20\nstart_timeout = 60s\n"
+    for 1 .. 50;
 SKIP: {
 	skip('1000 processes, not with sanitizers', 2) if $ENV{POOLD_TEST_FACTOR};
-	my $big = poold($many);
+	my $big = new_poold($many);
+	$big->start(nowait => 1);
 	$socket = "$big->{run}/c.sock";
-	ok(wait_until(sub { (ctl('check'))[0] == 0 }, 20), '50 services of 20 workers are ready');
+	ok($big->wait_serving(60) && wait_until(sub { (ctl('check'))[0] == 0 }, 20),
+	    '50 services of 20 workers are ready');
 	my $best = 1e9;
 	for (1 .. 5) {
 		my $begin = time;

@@ -22,6 +22,13 @@ sub template_of {
 	return $pid;
 }
 
+# What poolctl says of a service.
+sub status {
+	my ($poold, $name) = @_;
+	my $poolctl = Poold::Test::builddir() . '/poolctl';
+	return scalar `$poolctl -s $poold->{run}/c.sock status $name 2>&1`;
+}
+
 sub fd_count { my @fds = glob "/proc/$_[0]/fd/*"; return scalar @fds }
 
 # A replacement for a worker that was killed; how long it took.
@@ -39,7 +46,7 @@ sub replaced {
 # ---- the life of a worker
 
 {
-	my $poold = poold(config('workers = 3', <<'INI'));
+	my $poold = poold("[poold]\ncontrol = \@run\@/c.sock\n" . config('workers = 3', <<'INI'));
 [service plain]
 route = /plain
 command = @bin@/preload
@@ -48,6 +55,10 @@ INI
 	my $template = template_of($poold, 'app');
 	ok($template, 'a pool with preload has a template');
 	ok(!template_of($poold, 'plain'), '... one without has none');
+	like(status($poold, 'app'),
+	    qr/^ *SLOT .*\n *template +- +$template +ready .* \d+\.\d[KM] +\d\S* -\n *0 +1 /m,
+	    'poolctl status shows it above its workers');
+	unlike(status($poold, 'plain'), qr/template/, '... and none where there is none');
 	my @workers = $poold->workers('app');
 	is(scalar @workers, 3, 'its workers are there');
 	is(scalar(grep { stat_of($_)->{ppid} == $poold->pid } @workers), 3,

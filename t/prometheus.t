@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Poold::Client;
 use Poold::Control;
 use Poold::Test;
-use Poold::Proc qw(alive signal_to);
+use Poold::Proc qw(alive signal_to slurp);
 use JSON::PP ();
 use POSIX ();
 
@@ -17,8 +17,6 @@ my $conf = Poold::Test::srcdir() . '/conf';
 my $build = Poold::Test::builddir();
 my $installed = 2 == grep { my $name = $_; grep { -x "$_/$name" } split /:/, $ENV{PATH} }
     qw(prometheus promtool);
-
-sub slurp { open(my $fh, '<', $_[0]) or die "$_[0]: $!"; local $/; return <$fh> }
 
 my $poold = new_poold(<<'INI');
 [poold]

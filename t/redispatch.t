@@ -69,7 +69,7 @@ sub counted {
 sub stop_process {
 	my ($pid) = @_;
 	signal_to 'STOP', $pid;
-	return wait_until(sub { state($pid) eq 'T' }, 2);
+	return wait_until(sub { state($pid) eq 'T' }, 10);
 }
 
 my @bodies = ([ GET => undef ], [ POST => 'x' x 1000 ]);

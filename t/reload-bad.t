@@ -34,7 +34,7 @@ sub refused {
 	$poold->mark;
 	$poold->write_config($ini);
 	$poold->reload;
-	ok($poold->wait_log($pattern, 2), "$name: the log says why")
+	ok($poold->wait_log($pattern), "$name: the log says why")
 	    or diag $poold->log_text($poold->{log_mark});
 	is($poold->get('/a')->status, 200, '... and serve');
 	is($poold->get('/new')->status, 404, '... and nothing new does');

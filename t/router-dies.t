@@ -56,9 +56,9 @@ sub router_back {
 # The gap, stretched: while the supervisor is stopped nobody accepts.
 {
 	signal_to 'STOP', $poold->pid;
-	wait_until(sub { state($poold->pid) eq 'T' }, 2);
+	wait_until(sub { state($poold->pid) eq 'T' }, 10);
 	my $old = kill_router();
-	wait_until(sub { !alive($old) }, 2);
+	wait_until(sub { !alive($old) }, 10);
 	my $client = eval { $poold->client };
 	ok($client, 'without a router connections are still taken');
 	$client->request('GET', '/two') if $client;
@@ -88,7 +88,7 @@ sub router_back {
 {
 	my ($only) = $poold->workers('one');
 	signal_to 'STOP', $only;
-	wait_until(sub { state($only) eq 'T' }, 2);
+	wait_until(sub { state($only) eq 'T' }, 10);
 	my $client = $poold->client;
 	$poold->get('/two') for 1 .. 3; # the router has passed the first by now
 	$client->request('GET', '/one');

@@ -115,7 +115,7 @@ is(count('ondemand'), 0, 'one on demand begins with none');
 	$poold->mark;
 	my $log = $poold->log_size;
 	my @first = busy('/dynamic?sleep_ms=20', 20);
-	eventually { count('dynamic') == 8 } 3, 'after some time it grows again';
+	eventually { count('dynamic') == 8 } 10, 'after some time it grows again';
 	my %before = map { $_ => 1 } $poold->workers('dynamic');
 	stop_all(@first);
 	my @second = busy('/dynamic?sleep_ms=20', 20);

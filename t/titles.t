@@ -24,7 +24,7 @@ INI
 sub shows {
 	my ($pid, $pattern, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	ok(wait_until(sub { title($pid) =~ $pattern }, 3), $name)
+	ok(wait_until(sub { title($pid) =~ $pattern }, 10), $name)
 	    or diag 'it shows: ', title($pid);
 }
 

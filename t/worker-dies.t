@@ -33,7 +33,7 @@ sub whole {
 	return wait_until(sub {
 		my @workers = grep { !$gone{$_} && alive($_) } $poold->workers($service);
 		return @workers == $count;
-	}, 1);
+	}, 10);
 }
 
 # Of two workers the one that gets the next request, since they take turns.
@@ -47,7 +47,7 @@ sub next_in_line {
 sub stop_process {
 	my ($pid) = @_;
 	signal_to 'STOP', $pid;
-	return wait_until(sub { state($pid) eq 'T' }, 2);
+	return wait_until(sub { state($pid) eq 'T' }, 10);
 }
 
 # idle
@@ -109,7 +109,7 @@ sub stop_process {
 	    '... and the log tells the status');
 	is($poold->post('/two?crash=before', 'x' x 100)->status == 200, '',
 	    'a POST that kills its worker is not answered with 200');
-	eventually { $poold->get('/two')->status == 200 } 2, 'the service goes on';
+	eventually { $poold->get('/two')->status == 200 } 10, 'the service goes on';
 }
 
 # a handler that says nothing
@@ -119,7 +119,7 @@ is($poold->get('/one?nothing=1')->status, 500,
 # lost wake-ups: the kernel wakes one waiting worker for a lease, and that one
 # never comes
 {
-	eventually { whole('two', 2) } 3, 'two workers wait';
+	eventually { whole('two', 2) } 10, 'two workers wait';
 	for my $how ('stopped', 'stopped, then killed') {
 		my $victim = next_in_line('two');
 		ok(stop_process($victim), 'the next worker in line is stopped');
@@ -132,7 +132,7 @@ is($poold->get('/one?nothing=1')->status, 500,
 		    . 'another answers') or diag $r->text;
 		cmp_ok(time - $start, '<', patience(0.2), '... within 200 ms');
 		signal_to 'CONT', $victim;
-		eventually { whole('two', 2) } 2, '... and the pool is whole';
+		eventually { whole('two', 2) } 10, '... and the pool is whole';
 	}
 }
 {

@@ -149,6 +149,16 @@ cell_short(char *cell, const json_t *object, const char *key)
 		snprintf(cell, CELL_MAX, "%s", value);
 }
 
+/* Of the process that workers are forked from: none. */
+static void
+cell_slot(char *cell, const json_t *object, const char *key)
+{
+	if (json_is_integer(get(object, key)))
+		cell_number(cell, object, key);
+	else
+		snprintf(cell, CELL_MAX, "template");
+}
+
 /* "2/1/0 of 3": busy, idle, starting; where nobody knows who is busy, "-/3/0 of 3". */
 static void
 cell_workers(char *cell, const json_t *object, const char *key)
@@ -188,7 +198,7 @@ static const struct column service_columns[] = {
 };
 
 static const struct column worker_columns[] = {
-	{ "SLOT", "slot", cell_number, false },
+	{ "SLOT", "slot", cell_slot, false },
 	{ "GEN", "generation", cell_number, false },
 	{ "PID", "pid", cell_number, false },
 	{ "STATE", "state", cell_text, true },
@@ -294,9 +304,22 @@ show_status(const json_t *reply)
 	print_table(service_columns, get(reply, "services"));
 }
 
+/* The template, if there is one, and the workers.  New reference. */
+static json_t *
+processes_of(const json_t *reply)
+{
+	json_t *rows = json_array(), *template = json_object_get(reply, "template");
+
+	if (json_is_object(template))
+		json_array_append(rows, template);
+	json_array_extend(rows, json_object_get(reply, "workers"));
+	return rows;
+}
+
 void
 show_service(const json_t *reply)
 {
+	json_t *rows = processes_of(reply);
 	char memory[CELL_MAX];
 
 	cell_size(memory, reply, "memory_bytes");
@@ -306,7 +329,8 @@ show_service(const json_t *reply)
 	    number(reply, "workers_ready"), number(reply, "workers_target"),
 	    json_is_true(get(reply, "scaled_by_hand")) ? " (by hand)" : "",
 	    number(reply, "restarts"), memory);
-	print_table(worker_columns, get(reply, "workers"));
+	print_table(worker_columns, rows);
+	json_decref(rows);
 }
 
 /* located: it is known where keys stand. */

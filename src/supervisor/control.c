@@ -17,6 +17,7 @@
 #include "common/roles.h"
 #include "common/util.h"
 #include "supervisor/control_client.h"
+#include "supervisor/control_wait.h"
 #include "supervisor/event.h"
 #include "supervisor/json_text.h"
 #include "supervisor/supervisor.h"
@@ -370,14 +371,14 @@ control_reloaded(struct supervisor *supervisor, const char *failure)
 		    json_text(failure));
 	else
 		event_tell(supervisor, "reload_done", NULL, NULL);
-	control_client_reloaded(control, failure);
+	control_wait_reloaded(control, failure);
 }
 
 void
 control_stopping(struct supervisor *supervisor)
 {
 	event_tell(supervisor, "stopping", NULL, NULL);
-	control_client_stopping(&supervisor->control);
+	control_wait_stopping(&supervisor->control);
 }
 
 /* --- asking the router ------------------------------------------------- */
@@ -396,7 +397,7 @@ control_ask(struct control *control, const struct service *service)
 	role.id = ++control->query;
 	control->answered = false;
 	if (supervisor->link.process.pid == 0) {
-		control_client_answered(control);
+		control_wait_answered(control);
 		return;
 	}
 	if (!loop_timer_is_set(&control->query_timer))
@@ -408,7 +409,7 @@ control_ask(struct control *control, const struct service *service)
 static void
 on_query_timer(void *owner)
 {
-	control_client_answered(owner);
+	control_wait_answered(owner);
 }
 
 void
@@ -419,7 +420,7 @@ control_answered(struct control *control, uint32_t query, uint32_t connections)
 	loop_timer_clear(&control->supervisor->loop, &control->query_timer);
 	control->answered = true;
 	control->connections = connections;
-	control_client_answered(control);
+	control_wait_answered(control);
 }
 
 /* --- begin and end ----------------------------------------------------- */

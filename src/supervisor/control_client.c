@@ -12,7 +12,6 @@
 #include "common/util.h"
 #include "supervisor/control_command.h"
 #include "supervisor/control_line.h"
-#include "supervisor/json_text.h"
 #include "supervisor/oneoff.h"
 #include "supervisor/supervisor.h"
 
@@ -240,9 +239,8 @@ free_ns_of(struct control_client *client)
 	return client->may_change ? &client->free_ns : &client->control->free_ns;
 }
 
-/* It has taken the supervisor's time since then. */
-static void
-client_charge(struct control_client *client, uint64_t since_ns)
+void
+control_client_charge(struct control_client *client, uint64_t since_ns)
 {
 	uint64_t now_ns = util_now_ns();
 
@@ -289,7 +287,7 @@ client_next(struct control_client *client)
 		handle(client, len);
 		client->in_len -= len;
 		memmove(client->in, client->in + len, client->in_len);
-		client_charge(client, now_ns);
+		control_client_charge(client, now_ns);
 	}
 	if (!client->dead)
 		loop_timer_set(loop_of(client), &client->turn, *free_ns_of(client));
@@ -308,8 +306,8 @@ on_turn(void *owner)
 	client_watch(client);
 }
 
-static void
-drop_unread(struct control_client *client)
+void
+control_client_drop_unread(struct control_client *client)
 {
 	log_warn("%s does not read what it gets: dropped",
 	    client->line != NULL ? "a worker that follows events" :
@@ -323,7 +321,7 @@ on_timer(void *owner)
 	struct control_client *client = owner;
 
 	if (client->out != NULL)
-		drop_unread(client);
+		control_client_drop_unread(client);
 	else
 		client_drop(client);
 }
@@ -510,9 +508,7 @@ control_client_close_all(struct control *control)
 		client_free(client);
 }
 
-/* --- what it waits for ------------------------------------------------- */
-
-/* It is served; what it sent meanwhile comes next. */
+/* What it sent meanwhile comes next. */
 void
 control_client_done(struct control_client *client, json_t *reply)
 {
@@ -524,90 +520,4 @@ control_client_done(struct control_client *client, json_t *reply)
 	if (!client->dead)
 		loop_timer_set(loop_of(client), &client->turn, *free_ns_of(client));
 	client_watch(client);
-}
-
-void
-control_client_event(struct control *control, const char *line)
-{
-	struct control_client *client;
-	size_t len = strlen(line);
-
-	TAILQ_FOREACH (client, &control->clients, entry) {
-		if (client->wait != CONTROL_WAIT_EVENTS)
-			continue;
-		if (client->out_len - client->out_at + len > CONTROL_EVENTS_MAX)
-			drop_unread(client);
-		else
-			control_client_send(client, line, len);
-	}
-}
-
-void
-control_client_reloaded(struct control *control, const char *failure)
-{
-	struct control_client *client;
-	json_t *reply;
-
-	TAILQ_FOREACH (client, &control->clients, entry) {
-		if (client->wait != CONTROL_WAIT_RELOAD || --client->reloads > 0)
-			continue;
-		reply = json_pack("{s:b, s:f, s:O}", "ok", failure == NULL, "seconds",
-		    (double)(util_now_ns() - client->began_ns) / 1e9, "errors",
-		    control->errors);
-		if (reply != NULL && failure != NULL)
-			json_object_set_new(reply, "error", json_text(failure));
-		control_client_done(client, reply);
-	}
-}
-
-/* A client that does not read loses steps, not the reply. */
-void
-control_client_step(struct control *control, json_t *step)
-{
-	struct control_client *client;
-
-	TAILQ_FOREACH (client, &control->clients, entry)
-		if (client->wait == CONTROL_WAIT_RELOAD && client->steps &&
-		    client->reloads == 1 &&
-		    client->out_len - client->out_at < CONTROL_REQUEST_MAX)
-			control_client_reply(client, step);
-	json_decref(step);
-}
-
-void
-control_client_upgrade_failed(struct control *control, const char *why)
-{
-	struct control_client *client;
-
-	TAILQ_FOREACH (client, &control->clients, entry)
-		if (client->wait == CONTROL_WAIT_UPGRADE)
-			control_client_done(client,
-			    json_pack("{s:b, s:o}", "ok", 0, "error", json_text(why)));
-}
-
-void
-control_client_answered(struct control *control)
-{
-	struct control_client *client;
-	uint64_t since_ns;
-
-	TAILQ_FOREACH (client, &control->clients, entry) {
-		if (client->wait != CONTROL_WAIT_ANSWER)
-			continue;
-		since_ns = util_now_ns();
-		control_client_done(client, control_command_answer(client));
-		client_charge(client, since_ns);
-	}
-}
-
-void
-control_client_stopping(struct control *control)
-{
-	struct control_client *client;
-
-	TAILQ_FOREACH (client, &control->clients, entry)
-		if (client->wait == CONTROL_WAIT_RELOAD ||
-		    client->wait == CONTROL_WAIT_UPGRADE)
-			control_client_done(client,
-			    json_pack("{s:b, s:s}", "ok", 0, "error", "poold stops"));
 }

@@ -15,8 +15,7 @@
 #include "common/loop.h"
 #include "supervisor/control.h"
 
-#define CONTROL_REQUEST_MAX 4096      /* bytes of a line */
-#define CONTROL_EVENTS_MAX  (1 << 18) /* bytes of events that wait */
+#define CONTROL_REQUEST_MAX 4096 /* bytes of a line */
 #define CONTROL_CLIENTS_MAX 32
 #define CONTROL_FDS	    3  /* standard input, output and error, for run */
 #define CONTROL_READERS_MAX 16 /* of them, those who may only look */
@@ -86,14 +85,10 @@ void control_client_close_fds(struct control_client *client);
 void control_client_wait(struct control_client *client, enum control_wait wait);
 /* The reply to what it waited for, which it takes over. */
 void control_client_done(struct control_client *client, struct json_t *reply);
-
-/* What clients may wait for. */
-void control_client_event(struct control *control, const char *line);
-void control_client_reloaded(struct control *control, const char *failure);
-/* Takes over what is told of a step of a reload. */
-void control_client_step(struct control *control, struct json_t *step);
-void control_client_upgrade_failed(struct control *control, const char *why);
-void control_client_answered(struct control *control);
-void control_client_stopping(struct control *control);
+/* It does not read what it gets: drops it and says so. */
+void control_client_drop_unread(struct control_client *client);
+/* What was done for it has taken the supervisor's time since then: it has to wait
+ * before its next request. */
+void control_client_charge(struct control_client *client, uint64_t since_ns);
 
 #endif

@@ -12,6 +12,7 @@
 #include "supervisor/metrics.h"
 #include "supervisor/oneoff.h"
 #include "supervisor/reload.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
 static struct supervisor *
@@ -324,7 +325,7 @@ stop(struct control_client *client, json_t *request)
 {
 	(void)request;
 	done(client);
-	supervisor_stop(supervisor_of(client));
+	stop_ask(supervisor_of(client));
 }
 
 /* --- which ------------------------------------------------------------- */

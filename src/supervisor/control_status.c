@@ -359,9 +359,10 @@ template_json(struct supervisor *supervisor, const struct service *service)
 	if (template->pid == 0)
 		return json_null();
 	usage = usage_look(&supervisor->usage, &template->usage, template->pid);
-	return json_pack("{s:i, s:s, s:o}", "pid", (int)template->pid, "state",
+	return json_pack("{s:i, s:s, s:o, s:f}", "pid", (int)template->pid, "state",
 	    template_state_name(template->state), "memory_bytes",
-	    number_or_null(usage->looked_ns != 0, usage->memory));
+	    number_or_null(usage->looked_ns != 0, usage->memory), "uptime_seconds",
+	    seconds_since(template->spawned_ns));
 }
 
 json_t *

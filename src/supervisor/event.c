@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "common/util.h"
-#include "supervisor/control_client.h"
+#include "supervisor/control_wait.h"
 #include "supervisor/json_text.h"
 #include "supervisor/supervisor.h"
 
@@ -67,7 +67,7 @@ event_tell(struct supervisor *supervisor, const char *name, const char *service,
 		return;
 	keep(&supervisor->events, util_asprintf("%s\n", text));
 	free(text);
-	control_client_event(&supervisor->control,
+	control_wait_event(&supervisor->control,
 	    supervisor->events.kept[(supervisor->events.count - 1) % EVENT_KEPT]);
 }
 

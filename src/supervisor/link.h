@@ -7,6 +7,7 @@
 #define SUPERVISOR_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -72,6 +73,9 @@ void link_stop(struct link *link, bool by_force);
 void link_serving_router(const struct link *link, int *pid, int *channel);
 /* Whether a router is about to take over from an old one. */
 bool link_is_changing(const struct link *link);
+
+/* In link_said.c: a message of our router; owner is the link. */
+void link_said(void *owner, const void *buf, size_t len);
 
 /* In link_old.c: */
 

@@ -12,6 +12,7 @@
 #include "common/util.h"
 #include "supervisor/link.h"
 #include "supervisor/spawn.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
 
@@ -46,7 +47,7 @@ on_exit_event(void *owner, uint32_t events)
 	/* it may have handed over: ours will say so, or end */
 	close_channel(old);
 	supervisor_reap_strangers(link->supervisor);
-	supervisor_stop_check(link->supervisor);
+	stop_check(link->supervisor);
 }
 
 /* Our router neither took over nor died. */

@@ -17,6 +17,7 @@
 #include "supervisor/environment.h"
 #include "supervisor/json_text.h"
 #include "supervisor/pool.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
 #define NOT_FOUND    127 /* as shells have it */
@@ -142,7 +143,7 @@ on_exit_event(void *owner, uint32_t events)
 		    oneoff->spawn_failure.step[0] != '\0' ? failure_json(oneoff) :
 							    exit_json(oneoff, &info));
 	oneoff_free(oneoff);
-	supervisor_stop_check(supervisor);
+	stop_check(supervisor);
 }
 
 /* --- what its client says ------------------------------------------------ */

@@ -17,6 +17,7 @@
 #include "supervisor/event.h"
 #include "supervisor/reload.h"
 #include "supervisor/reload_steps.h"
+#include "supervisor/stop.h"
 #include "supervisor/supervisor.h"
 
 /* Leases that are sent ahead, and those of an earlier router, need slots of
@@ -339,7 +340,7 @@ do_end(struct pool *pool)
 	cgroup_update(&supervisor->cgroups, service);
 	service_drop_if_unused(&supervisor->services, service);
 	supervisor_title_touch(supervisor);
-	supervisor_stop_check(supervisor);
+	stop_check(supervisor);
 }
 
 void

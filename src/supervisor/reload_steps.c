@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "supervisor/config.h"
-#include "supervisor/control_client.h"
+#include "supervisor/control_wait.h"
 #include "supervisor/json_text.h"
 #include "supervisor/pool.h"
 #include "supervisor/strength.h"
@@ -21,7 +21,7 @@ reload_step_checked(struct supervisor *supervisor, const struct config *config)
 		services++;
 	TAILQ_FOREACH (listen, &config->listens, entry)
 		listeners++;
-	control_client_step(&supervisor->control,
+	control_wait_step(&supervisor->control,
 	    json_pack("{s:s, s:i, s:i}", "step", "checked", "service_count", services,
 		"listener_count", listeners));
 }
@@ -33,7 +33,7 @@ reload_step_bound(struct supervisor *supervisor)
 
 	TAILQ_FOREACH (listener, &supervisor->listeners, entry)
 		if (listener->fresh)
-			control_client_step(&supervisor->control,
+			control_wait_step(&supervisor->control,
 			    json_pack("{s:s, s:o}", "step", "bound", "address",
 				json_text(listener->text)));
 }
@@ -45,7 +45,7 @@ tell(struct pool *pool, const char *step)
 	struct staff_count count = strength_count(pool);
 	uint32_t cap = pool->strength.cap, target = pool->strength.target;
 
-	control_client_step(&pool->supervisor->control,
+	control_wait_step(&pool->supervisor->control,
 	    json_pack("{s:s, s:o, s:i, s:i, s:i}", "step", step, "service",
 		json_text(pool->service->name), "generation", (int)pool->number,
 		"workers_ready", (int)(count.going + count.outgoing), "workers_target",
@@ -71,7 +71,7 @@ reload_step_ready(struct pool *pool)
 void
 reload_step_switched(struct supervisor *supervisor)
 {
-	control_client_step(&supervisor->control, json_pack("{s:s}", "step", "switched"));
+	control_wait_step(&supervisor->control, json_pack("{s:s}", "step", "switched"));
 }
 
 void

@@ -24,16 +24,16 @@
 #include "supervisor/reload.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/stop.h"
 
 #define TITLE_INTERVAL_NS (100 * MS_NS)
 #define FLUSH_INTERVAL_NS (50 * MS_NS)
 
 /* --- title, logs ------------------------------------------------------- */
 
-static void
-show_title(void *owner)
+void
+supervisor_title_show(struct supervisor *supervisor)
 {
-	struct supervisor *supervisor = owner;
 	static const char *const phases[] = { "", ", draining", ", stopping" };
 	const char *slash = strrchr(supervisor->config_file, '/');
 	unsigned services, workers, open;
@@ -49,6 +49,12 @@ show_title(void *owner)
 	    services == 1 ? "" : "s", workers, workers == 1 ? "" : "s", breakers,
 	    phases[supervisor->phase]);
 	systemd_status(supervisor);
+}
+
+static void
+on_title_timer(void *owner)
+{
+	supervisor_title_show(owner);
 }
 
 void
@@ -77,121 +83,6 @@ static void
 on_flush_timer(void *owner)
 {
 	(void)owner; /* the wait that follows flushes */
-}
-
-/* --- stopping ---------------------------------------------------------- */
-
-static uint64_t
-longest_stop_ns(struct supervisor *supervisor)
-{
-	struct service *service;
-	struct pool *pool;
-	int64_t ms = 0;
-
-	TAILQ_FOREACH (service, &supervisor->services, entry)
-		TAILQ_FOREACH (pool, &service->pools, entry)
-			if (pool->config->stop_timeout_ms > ms)
-				ms = pool->config->stop_timeout_ms;
-	return (uint64_t)ms * MS_NS;
-}
-
-/* Tells the workers to finish: all of them, or those that accept for
- * themselves. */
-static void
-stop_pools(struct supervisor *supervisor, bool only_inherited)
-{
-	struct service *service, *next_service;
-	struct pool *pool, *next;
-
-	TAILQ_FOREACH_SAFE (service, &supervisor->services, entry, next_service)
-		for (pool = TAILQ_FIRST(&service->pools); pool != NULL; pool = next) {
-			next = TAILQ_NEXT(pool, entry);
-			if (!only_inherited || !pool_is_leased(pool))
-				pool_event(pool, POOL_ON_ABANDON);
-		}
-}
-
-static void
-stop_workers(struct supervisor *supervisor)
-{
-	supervisor->phase = SUPERVISOR_STOPPING;
-	show_title(supervisor);
-	stop_pools(supervisor, false);
-	supervisor_stop_check(supervisor);
-}
-
-/* Requests are still in work when their time is over. */
-static void
-on_stop_timer(void *owner)
-{
-	struct supervisor *supervisor = owner;
-
-	log_warn("stop_timeout is over: ending what is left");
-	link_stop(&supervisor->link, true);
-	oneoff_stop_all(supervisor, SIGKILL);
-	service_workers_event(&supervisor->services, WORKER_ON_KILL);
-	stop_workers(supervisor);
-}
-
-void
-supervisor_drained(struct supervisor *supervisor)
-{
-	if (supervisor->phase == SUPERVISOR_DRAINING)
-		stop_workers(supervisor);
-}
-
-static void
-stop_gracefully(struct supervisor *supervisor)
-{
-	log_info("stopping: finishing the requests in work");
-	upgrade_cancel(supervisor);
-	reload_cancel(supervisor, "poold stops");
-	control_stopping(supervisor);
-	oneoff_stop_all(supervisor, SIGTERM);
-	supervisor->phase = SUPERVISOR_DRAINING;
-	systemd_stopping(supervisor);
-	show_title(supervisor);
-	loop_timer_set(&supervisor->loop, &supervisor->stop_timer,
-	    util_now_ns() + longest_stop_ns(supervisor));
-	link_drain(&supervisor->link);
-	stop_pools(supervisor, true);
-}
-
-static void
-stop_now(struct supervisor *supervisor)
-{
-	log_info("stopping now");
-	supervisor->quick = true;
-	upgrade_cancel(supervisor);
-	reload_cancel(supervisor, "poold stops");
-	control_stopping(supervisor);
-	systemd_stopping(supervisor);
-	oneoff_stop_all(supervisor, SIGKILL);
-	loop_timer_clear(&supervisor->loop, &supervisor->stop_timer);
-	link_stop(&supervisor->link, true);
-	stop_workers(supervisor);
-}
-
-void
-supervisor_stop(struct supervisor *supervisor)
-{
-	if (supervisor->phase == SUPERVISOR_SERVING)
-		stop_gracefully(supervisor);
-	else if (!supervisor->quick)
-		stop_now(supervisor);
-}
-
-void
-supervisor_stop_check(struct supervisor *supervisor)
-{
-	if (supervisor->phase != SUPERVISOR_STOPPING ||
-	    !TAILQ_EMPTY(&supervisor->services) || !TAILQ_EMPTY(&supervisor->oneoffs))
-		return;
-	if (supervisor->link.process.pid != 0 || supervisor->link.old.pid != 0) {
-		link_stop(&supervisor->link, false);
-		return; /* comes back when it was reaped */
-	}
-	loop_stop(&supervisor->loop);
 }
 
 /* --- signals ----------------------------------------------------------- */
@@ -231,11 +122,10 @@ handle_signal(struct supervisor *supervisor, int sig)
 		break;
 	case SIGTERM:
 	case SIGQUIT:
-		supervisor_stop(supervisor);
+		stop_ask(supervisor);
 		break;
 	case SIGINT:
-		if (!supervisor->quick)
-			stop_now(supervisor);
+		stop_now(supervisor);
 		break;
 	case SIGUSR1:
 		log_info("reopening the logs");
@@ -357,15 +247,14 @@ supervisor_new(void)
 	TAILQ_INIT(&supervisor->oneoffs);
 	supervisor->signals.fd = -1;
 	supervisor->notify.io.fd = -1;
-	supervisor->stop_timer.fn = on_stop_timer;
-	supervisor->stop_timer.owner = supervisor;
 	supervisor->flush_timer.fn = on_flush_timer;
 	supervisor->flush_timer.owner = supervisor;
-	supervisor->title_timer.fn = show_title;
+	supervisor->title_timer.fn = on_title_timer;
 	supervisor->title_timer.owner = supervisor;
 	cgroup_init(&supervisor->cgroups, &supervisor->loop);
 	link_init(&supervisor->link, supervisor);
 	logger_link_init(&supervisor->logger, supervisor);
+	stop_init(supervisor);
 	upgrade_init(supervisor);
 	systemd_init(supervisor);
 	control_init(supervisor);
@@ -441,7 +330,7 @@ start(struct supervisor *supervisor, struct config *config,
 	link_start(&supervisor->link);
 	inherited_close(&supervisor->inherited, true);
 	systemd_started(supervisor);
-	show_title(supervisor);
+	supervisor_title_show(supervisor);
 	log_info("poold %s serves %s (pid %d)", PACKAGE_VERSION, supervisor->config_file,
 	    (int)getpid());
 	return 0;
@@ -586,7 +475,7 @@ take_over(struct supervisor *supervisor, const struct state_head *head,
 	systemd_open(supervisor);
 	systemd_started(supervisor);
 	supervisor_reap_strangers(supervisor);
-	show_title(supervisor);
+	supervisor_title_show(supervisor);
 	log_info("poold %s goes on in the place of poold %s (pid %d)", PACKAGE_VERSION,
 	    head->version, (int)getpid());
 	event_tell(supervisor, "upgraded", NULL, "s:s, s:s", "from", head->version, "to",

@@ -81,14 +81,9 @@ struct supervisor {
 	bool is_root;
 };
 
-/* A number in the title changed: it is shown soon. */
+/* A number in the title changed: it is shown soon; at once. */
 void supervisor_title_touch(struct supervisor *supervisor);
-/* Some process or pool is gone: a stop may be complete. */
-void supervisor_stop_check(struct supervisor *supervisor);
-/* Stops like SIGTERM; asked again, now. */
-void supervisor_stop(struct supervisor *supervisor);
-/* The router has answered all that was accepted. */
-void supervisor_drained(struct supervisor *supervisor);
+void supervisor_title_show(struct supervisor *supervisor);
 /* Whether a process is one of those that are looked after. */
 bool supervisor_knows(struct supervisor *supervisor, pid_t pid);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */

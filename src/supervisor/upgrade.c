@@ -16,7 +16,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "supervisor/control_client.h"
+#include "supervisor/control_wait.h"
 #include "supervisor/event.h"
 #include "supervisor/json_text.h"
 #include "supervisor/pool.h"
@@ -32,7 +32,7 @@ failed(struct supervisor *supervisor, const char *why)
 	log_error("upgrade failed: %s %s; the running version goes on",
 	    supervisor->program, why);
 	event_tell(supervisor, "upgrade_failed", NULL, "s:o", "error", json_text(why));
-	control_client_upgrade_failed(&supervisor->control, why);
+	control_wait_upgrade_failed(&supervisor->control, why);
 }
 
 /* --- the state --------------------------------------------------------- */

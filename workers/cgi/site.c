@@ -13,23 +13,6 @@
 /* What find_part found. */
 enum part { PART_FOLDER, PART_FILE, PART_NONE };
 
-static int
-status_of(int error)
-{
-	switch (error) {
-	case EACCES:
-	case EPERM:
-		return 403;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case EAGAIN:
-		return 503;
-	default: /* ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, EXDEV... */
-		return 404;
-	}
-}
-
 /* Looks at path below the folder.  PART_NONE: *status says why. */
 static enum part
 part_find(int root_fd, const char *path, int *status)
@@ -40,11 +23,11 @@ part_find(int root_fd, const char *path, int *status)
 
 	*status = 404;
 	if (fd == -1) {
-		*status = status_of(errno);
+		*status = path_status(errno);
 		return PART_NONE;
 	}
 	if (fstat(fd, &st) == -1)
-		*status = status_of(errno);
+		*status = path_status(errno);
 	else if (S_ISDIR(st.st_mode))
 		part = PART_FOLDER;
 	else if (S_ISREG(st.st_mode) && (st.st_mode & 0111) == 0)
@@ -109,7 +92,7 @@ site_find(const struct site *site, const char *route, const char *path,
 	/* Opened anew each time: the folder may be a link to the current one. */
 	root_fd = open(site->app, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd == -1)
-		return status_of(errno);
+		return path_status(errno);
 	len = program_find(root_fd, path, &status);
 	close(root_fd);
 	if (len == 0)

@@ -51,23 +51,6 @@ open_below(const struct docroot *docroot, const char *path, bool look)
 	return look ? path_find(docroot->fd, path) : path_open(docroot->fd, path);
 }
 
-static int
-status_of(int error)
-{
-	switch (error) {
-	case EACCES:
-	case EPERM:
-		return 403;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case EAGAIN:
-		return 503;
-	default: /* ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, EXDEV... */
-		return 404;
-	}
-}
-
 /* --- names -------------------------------------------------------------------- */
 
 /* Whether the name of len bytes, which may be a path, is one of a script. */
@@ -144,7 +127,7 @@ regular_check(const struct docroot *docroot, const char *path)
 	struct stat st;
 
 	if (fd == -1)
-		return status_of(errno);
+		return path_status(errno);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		status = 0;
 	close(fd);
@@ -235,11 +218,11 @@ file_find(const struct docroot *docroot, const char *route, const char *path,
 	int error;
 
 	if ((target->fd = open_below(docroot, path, false)) == -1)
-		return none(target, status_of(errno));
+		return none(target, path_status(errno));
 	if (fstat(target->fd, &target->st) == -1) {
 		error = errno;
 		close(target->fd);
-		return none(target, status_of(error));
+		return none(target, path_status(error));
 	}
 	if (S_ISREG(target->st.st_mode) && docroot->files && is_public(docroot, path)) {
 		snprintf(target->file, sizeof(target->file), "%s", path);
@@ -281,7 +264,7 @@ docroot_find(struct docroot *docroot, const char *route, const char *path,
 	int error = docroot_refresh(docroot);
 
 	if (error != 0)
-		return none(target, status_of(error));
+		return none(target, path_status(error));
 	/* names that begin with a dot are not looked at; a front controller may
 	 * know them all the same: /.well-known/... */
 	if (below != NULL) {

@@ -141,3 +141,20 @@ path_find(int dir_fd, const char *path)
 {
 	return open_below(dir_fd, path, FIND_FLAGS);
 }
+
+int
+path_status(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return 403;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EAGAIN:
+		return 503;
+	default: /* ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, EXDEV... */
+		return 404;
+	}
+}

@@ -29,6 +29,10 @@ int path_open(int dir_fd, const char *path);
 /* The same without opening the file itself (O_PATH): it need not be readable. */
 int path_find(int dir_fd, const char *path);
 
+/* The status to answer with when either of them failed with this errno: 403, 404, or 503
+ * for what may be there at the next try. */
+int path_status(int error);
+
 /* path_open for systems without openat2(2): it follows no symbolic link. */
 int path_open_by_parts(int dir_fd, const char *path);
 

@@ -5,6 +5,8 @@ use strict;
 use warnings;
 use IO::Socket::UNIX;
 use JSON::PP ();
+use POSIX ();
+use Poold::Test ();
 
 # new(PATH): connects, or dies.
 sub new {
@@ -28,6 +30,21 @@ sub service {
 	my ($service) = grep { $_->{service} eq $name }
 	    @{ $self->ask('status', %more)->{services} };
 	return $service;
+}
+
+# poolctl(PATH, WORD...): runs poolctl: (exit status, what it printed, stderr included).
+sub poolctl {
+	my ($path, @words) = @_;
+	my $pid = open(my $out, '-|') // die "fork: $!";
+	if ($pid == 0) {
+		open(STDERR, '>&', \*STDOUT);
+		exec { Poold::Test::builddir() . '/poolctl' } 'poolctl', '-s', $path, @words
+		    or POSIX::_exit(127);
+	}
+	local $/;
+	my $text = <$out> // '';
+	close $out;
+	return ($? & 127 ? 128 + ($? & 127) : $? >> 8, $text);
 }
 
 1;

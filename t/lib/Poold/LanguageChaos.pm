@@ -12,6 +12,7 @@ use List::Util qw(shuffle);
 use Time::HiRes qw(time sleep);
 use Poold::Control;
 use Poold::Proc qw(alive stat_of signal_to);
+use Poold::Runner ();
 use Poold::Test ();
 
 # A worker that dies within a second of being ready counts as dying young, and
@@ -41,14 +42,12 @@ my %languages = (
 );
 our @NAMES = qw(c python asgi cgi php csharp node);
 
-sub libexec { return $ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec' }
-
 # What a language lacks here; '': nothing.
 sub lacks {
 	my ($name) = @_;
 	my $language = $languages{$name} // return "no language $name";
 	for my $file (@{ $language->{runner} // [] }) {
-		return "$file was not built" unless -e libexec() . "/$file";
+		return "$file was not built" unless -e Poold::Runner::path_of($file);
 	}
 	for my $program (@{ $language->{runtime} // [] }) {
 		return "$program is not installed"
@@ -70,7 +69,8 @@ sub new {
 	mkdir "$poold->{dir}/$_" for qw(apps tmp);
 	chmod 0777, "$poold->{dir}/tmp";
 	for my $file (@{ $self->{runner} // [] }) {
-		Poold::Test::copy_program(Poold::Test::real_program(libexec() . "/$file"),
+		Poold::Test::copy_program(
+		    Poold::Test::real_program(Poold::Runner::path_of($file)),
 		    "$poold->{bin}/$file");
 	}
 	$self->make_app;
@@ -85,7 +85,7 @@ sub make_app {
 	    : Poold::Test::srcdir() . '/bench/languages';
 	Poold::Test::copy_program("$from/$self->{app}", "$apps/$self->{app}");
 	return if $self->{name} ne 'csharp';
-	system('mcs', '-r:' . libexec() . '/Poold.dll', "-out:$apps/App.exe",
+	system('mcs', '-r:' . Poold::Runner::path_of('Poold.dll'), "-out:$apps/App.exe",
 	    "$apps/App.cs") == 0 or die "mcs does not compile App.cs\n";
 }
 
@@ -122,7 +122,7 @@ sub load {
 	return $self->ledger(x => [ '450:sleep_us=5000', "100:$LARGE" ], %o);
 }
 
-# Answers beyond what must be: the large ones that a death has cut.
+# Of a report: the large answers that were cut.
 sub cut { return $_[1]{"fate.cut.$LARGE"} // 0 }
 
 # --- who lives

@@ -9,8 +9,9 @@ use warnings;
 use Exporter 'import';
 
 our @EXPORT_OK = qw(alive pids title state fds status_of stat_of mentioning
-    signal_to);
+    signal_to slurp);
 
+# What a file has.
 sub slurp {
 	my ($path) = @_;
 	open(my $fh, '<', $path) or return;
