@@ -73,6 +73,17 @@ config_starts_on_demand(const struct config_service *service)
 	return service->scaling == CONFIG_SCALING_ONDEMAND && service->workers_min == 0;
 }
 
+bool
+config_service_listens(const struct config_service *service, const char *listen)
+{
+	const struct config_string *name;
+
+	TAILQ_FOREACH (name, &service->listen, entry)
+		if (strcmp(name->value, listen) == 0)
+			return true;
+	return false;
+}
+
 /*
  * The path of an included file or a pattern for it: beside the including file,
  * named as the user named that one.  The caller frees it.
