@@ -10,11 +10,9 @@ use Time::HiRes qw(time sleep);
 
 my $SECONDS = 3;
 
-# Without node, whose connections poold-node(8) lets die with it.
-my @names = grep { $_ ne 'node' } @Poold::LanguageChaos::NAMES;
 # What is not there is only missed where all of it has to be.
 my (@running, %lacks);
-for my $name (@names) {
+for my $name (@Poold::LanguageChaos::NAMES) {
 	my $lacks = $lacks{$name} = Poold::LanguageChaos::lacks($name);
 	push @running, Poold::LanguageChaos->new($name, workers => 3, nowait => 1)
 	    if $lacks eq '';
@@ -49,7 +47,7 @@ for my $chaos (@running) {
 }
 cmp_ok($retries, '>', 0, 'requests were given to other workers');
 
-for my $name (grep { $lacks{$_} ne '' } @names) {
+for my $name (grep { $lacks{$_} ne '' } @Poold::LanguageChaos::NAMES) {
 	SKIP: {
 		skip("$name: $lacks{$name}", 1) unless $ENV{CI};
 		fail("$name: $lacks{$name}");

@@ -86,6 +86,11 @@ for (1 .. 4) {
 }
 is($r->json->{HTTP_X_N4_90}, 'v', 'more names than are remembered are passed on as well');
 
+is(body('/url/a%20b%2Fc/caf%C3%A9?x=%20', host => 'Example.org:123'), 'http://Example.org:123/app/url/a%20b%252Fc/caf%C3%A9?x=%20',
+    'the URL can be made again of it');
+is($poold->exchange('GET', '/app/url', version => '1.0', host => undef)->body,
+    'http://127.0.0.1:' . $poold->port . '/app/url', '... without a Host too');
+
 # ---- Input and Error Streams
 
 my $text = "one\ntwo two\n\nfour";
@@ -187,6 +192,19 @@ is($client->get('/app/several')->body, 'abcdef', '... and the connection goes on
 $r = get('/late_start', client => {}, version => '1.0') ;
 is($r->body, 'late', 'HTTP/1.0 gets the body too');
 
+is(unpack('H*', body('/binary')), unpack('H*', join '', map({ chr } 0 .. 255), "\r\n\r\n0\r\n\r\n"),
+    'bytes are sent as they are');
+is(get('/binary')->header('transfer-encoding'), 'chunked', '... in chunks where there is no length');
+$r = get('/binary', version => '1.0');
+is(length($r->body) . $r->header('transfer-encoding') . $r->header('content-length'), '265',
+    '... and to the end of the connection for HTTP/1.0');
+is(body('/Class'), 'made by a class', 'an application may be a class');
+$r = get('/keywords');
+is($r->body . $r->header('set-cookie'), 'keywordsa=1, b=2', 'a tuple is sent; fields may stand twice');
+body('/keep_write');
+is(body('/keep_write'), 'the request is over the request is over',
+    'a write() and start_response that were kept do not reach the next request');
+
 # ---- Handling the Content-Length Header
 
 $poold->mark;
@@ -207,6 +225,11 @@ $id = $r->header('x-request-id');
 ok($poold->wait_log(qr/\[$id\] \s*File ".*wsgi.py", line \d+, in boom/), '... the traceback is in the log, with the request id')
     or diag $poold->log_text($poold->{log_mark});
 ok($poold->wait_log(qr/\[$id\] RuntimeError: boom <secret>/), '... and the exception');
+for my $path ('boom_started', 'boom_empty') {
+	$r = get("/$path");
+	is($r->status . $r->header('set-cookie'), '500', "... also when nothing but the head was given: $path");
+}
+is(get("/$_")->status, 500, "fields that are no good after all are a 500: $_") for 'changed', 'huge_head';
 ok(get('/boom_begun')->error, 'an exception in the middle cuts the response');
 ok(note_of($poold, 'closed', 'boomed'), '... and it is closed');
 is(body('/boom_close'), 'good', 'an exception in close() is too late for the response');
@@ -224,6 +247,8 @@ for my $how (qw(plain raw memory gzip temporary)) {
 ok(body('/send_file?offset') eq substr($data, 8), '... from where it was read to');
 is(body('/send_file?part'), substr($data, 0, 80), '... no more than its Content-Length');
 is(body('/send_file?pipe'), 'through a pipe', '... and so is what is no file');
+
+is(body('/middleware'), 'yyyy|yyyy|yy [4, 4, 4, 4]', 'as an iterable it gives blocks, of what only has read()');
 
 # ---- the process
 

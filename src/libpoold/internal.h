@@ -308,6 +308,7 @@ int response_timeout_ms(const struct poold_request *req);
 const char *date_now(struct poold_request *req); /* cached for a second */
 
 /* log.c */
+/* What lines begin with; it stays as it was set first. */
 void log_name_set(const char *name);
 
 /* title.c: the process title, kept current at low cost. */

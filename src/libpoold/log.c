@@ -11,13 +11,14 @@
 static struct {
 	void (*fn)(const char *line, void *arg);
 	void *arg;
-	char name[65]; /* argv[0] becomes the process title */
+	char name[65]; /* the first that was set: argv[0] becomes the process title */
 } sink;
 
 void
 log_name_set(const char *name)
 {
-	strlcpy(sink.name, name, sizeof(sink.name));
+	if (sink.name[0] == '\0')
+		strlcpy(sink.name, name, sizeof(sink.name));
 }
 
 void

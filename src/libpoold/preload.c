@@ -333,6 +333,7 @@ template_open(struct template *t)
 	t->channel = fcntl(LEASE_FD_CONTROL, F_DUPFD_CLOEXEC, ABOVE);
 	if (t->channel == -1)
 		return complain(strerror(errno));
+	log_name_set(program_invocation_short_name);
 	setproctitle("-poold: %.64s template", service != NULL ? service : "?");
 	if ((status = threads_check()) != 0)
 		return status;

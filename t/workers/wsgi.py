@@ -292,6 +292,101 @@ def bad(environ, start_response):
     return [answer]
 
 
+def boom_started(environ, start_response):
+    start_response("200 OK", TEXT + [("Set-Cookie", "secret=1")])
+    raise RuntimeError("boom before the first part")
+
+
+def boom_empty(environ, start_response):
+    start_response("200 OK", TEXT + [("Set-Cookie", "secret=1")])
+    yield b""
+    raise RuntimeError("boom after an empty part")
+
+
+def changed(environ, start_response):
+    """Fields that were good when start_response looked at them."""
+    fields = list(TEXT)
+    start_response("200 OK", fields)
+    fields.append(("X-Split", "a\r\nSet-Cookie: b=1"))
+    return [b"x"]
+
+
+def huge_head(environ, start_response):
+    start_response("200 OK", [(f"X-{i}", "y" * 1000) for i in range(40)])
+    return [b"x"]
+
+
+def keywords(environ, start_response):
+    start_response(status="200 OK", headers=TEXT + [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")], exc_info=None)
+    return (b"key", b"words")
+
+
+def binary(environ, start_response):
+    start_response("200 OK", TEXT)
+    return iter([bytes(range(256)), b"\r\n\r\n", b"0\r\n\r\n"])
+
+
+class Class:
+    """An application that is a class: its instance is the response."""
+
+    def __init__(self, environ, start_response):
+        self.start_response = start_response
+
+    def __iter__(self):
+        self.start_response("200 OK", TEXT)
+        yield b"made by a class"
+
+
+def url(environ, start_response):
+    """URL Reconstruction, as the specification writes it."""
+    from urllib.parse import quote
+    url = environ["wsgi.url_scheme"] + "://"
+    if environ.get("HTTP_HOST"):
+        url += environ["HTTP_HOST"]
+    else:
+        url += environ["SERVER_NAME"]
+        if environ["SERVER_PORT"] != "80":
+            url += ":" + environ["SERVER_PORT"]
+    url += quote(environ.get("SCRIPT_NAME", ""), encoding="latin-1")
+    url += quote(environ.get("PATH_INFO", ""), encoding="latin-1")
+    if environ.get("QUERY_STRING"):
+        url += "?" + environ["QUERY_STRING"]
+    start_response("200 OK", TEXT)
+    return [url.encode("latin-1")]
+
+
+def middleware(environ, start_response):
+    """What wsgi.file_wrapper gives is an iterable for others too: of blocks."""
+    class File:
+        def __init__(self):
+            self.left, self.sizes = 10, []
+
+        def read(self, size):
+            self.sizes.append(size)
+            part, self.left = b"y" * min(size, self.left), max(0, self.left - size)
+            return part
+    file = File()
+    wrapper = environ["wsgi.file_wrapper"](file, 4)
+    parts = list(wrapper)
+    if hasattr(wrapper, "close"):
+        wrapper.close()
+    start_response("200 OK", TEXT)
+    return [b"%s %r" % (b"|".join(parts), file.sizes)]
+
+
+def keep_write(environ, start_response):
+    """A write() that outlives its request writes nothing into the next one."""
+    kept = getattr(keep_write, "kept", None)
+    keep_write.kept = start_response("200 OK", TEXT), start_response
+    answers = []
+    for call, *args in ((kept[0], b"leak"), (kept[1], "500 Bad", [])) if kept else ():
+        try:
+            call(*args)
+        except RuntimeError as error:
+            answers.append(str(error))
+    return [" ".join(answers).encode()]
+
+
 def bad_part(environ, start_response):
     start_response("200 OK", TEXT)
     return ["text"]

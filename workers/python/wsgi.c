@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A worker answers one request at a time, so there is one struct wsgi and one
- * start_response, used over and over.  Python runs only within `handle': a thread
+ * A worker answers one request at a time, so there is one struct wsgi and, as long
+ * as nobody keeps it, one start_response, used over and over.  Python runs only within `handle': a thread
  * that the application has started goes on while this one waits for a request or
  * for a client.
  */
@@ -26,7 +26,7 @@ struct wsgi {
 	PyObject *errors;	  /* wsgi.errors */
 	PyObject *start_response; /* builtins, whose self is self */
 	PyObject *write;
-	PyObject *self; /* a capsule around this */
+	PyObject *self; /* a capsule around this; NULL: none yet */
 	struct environ *environ;
 	PyThreadState *thread;	   /* while Python does not run */
 	struct poold_request *req; /* NULL: none */
@@ -91,22 +91,33 @@ raise_again(PyObject *exc_info)
 	    traceback == Py_None ? NULL : Py_NewRef(traceback));
 }
 
+/* What a callable belongs to; NULL with an exception when its request is over. */
+static struct wsgi *
+wsgi_of(PyObject *self)
+{
+	struct wsgi *wsgi = NULL;
+
+	if (PyCapsule_GetName(self) == NULL)
+		wsgi = PyCapsule_GetPointer(self, NULL);
+	if (wsgi != NULL && wsgi->req != NULL)
+		return wsgi;
+	PyErr_SetString(PyExc_RuntimeError, "the request is over");
+	return NULL;
+}
+
 static PyObject *
 start_response(PyObject *self, PyObject *args, PyObject *keywords)
 {
 	static char *names[] = { "status", "headers", "exc_info", NULL };
-	struct wsgi *wsgi = PyCapsule_GetPointer(self, NULL);
+	struct wsgi *wsgi = wsgi_of(self);
 	PyObject *status, *fields, *exc_info = Py_None;
 	int64_t length;
 	int number;
 
-	if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O:start_response", names,
+	if (wsgi == NULL ||
+	    !PyArg_ParseTupleAndKeywords(args, keywords, "OO|O:start_response", names,
 		&status, &fields, &exc_info))
 		return NULL;
-	if (wsgi->req == NULL) {
-		PyErr_SetString(PyExc_RuntimeError, "the request is over");
-		return NULL;
-	}
 	if (exc_info != Py_None && wsgi->begun) {
 		raise_again(exc_info);
 		return NULL;
@@ -212,12 +223,10 @@ part_write(struct wsgi *wsgi, const char *bytes, size_t len)
 static PyObject *
 write_call(PyObject *self, PyObject *data)
 {
-	struct wsgi *wsgi = PyCapsule_GetPointer(self, NULL);
+	struct wsgi *wsgi = wsgi_of(self);
 
-	if (wsgi->req == NULL) {
-		PyErr_SetString(PyExc_RuntimeError, "the request is over");
+	if (wsgi == NULL)
 		return NULL;
-	}
 	if (!PyBytes_Check(data))
 		return PyErr_Format(PyExc_TypeError, "write() needs bytes, not '%s'",
 		    Py_TYPE(data)->tp_name);
@@ -338,15 +347,20 @@ static int
 list_send(struct wsgi *wsgi, PyObject *list)
 {
 	Py_ssize_t count = PySequence_Fast_GET_SIZE(list), i;
-	PyObject **parts = PySequence_Fast_ITEMS(list);
+	PyObject **parts = PySequence_Fast_ITEMS(list), *only;
 	char joined[JOIN_MAX];
 	size_t len = 0, n;
+	int good;
 
 	if (wsgi->begun) /* by write() */
 		return parts_send(wsgi, list);
-	if (count == 1 && PyBytes_Check(parts[0]))
-		return whole_send(wsgi, PyBytes_AS_STRING(parts[0]),
-		    (size_t)PyBytes_GET_SIZE(parts[0]));
+	if (count == 1 && PyBytes_Check(parts[0])) {
+		only = Py_NewRef(parts[0]); /* a thread may change the list */
+		good = whole_send(wsgi, PyBytes_AS_STRING(only),
+		    (size_t)PyBytes_GET_SIZE(only));
+		Py_DECREF(only);
+		return good;
+	}
 	for (i = 0; i < count; i++) {
 		if (!PyBytes_Check(parts[i]))
 			return not_bytes(parts[i]);
@@ -417,6 +431,45 @@ result_close(struct wsgi *wsgi, PyObject *result)
 	PyErr_Restore(type, value, traceback);
 }
 
+/* --- what the application calls -------------------------------------------- */
+
+static PyMethodDef start_response_def = { "start_response",
+	(PyCFunction)(void (*)(void))start_response, METH_VARARGS | METH_KEYWORDS,
+	"start_response(status, headers, exc_info=None)" };
+static PyMethodDef write_def = { "write", write_call, METH_O, "write(bytes)" };
+
+static void
+callables_drop(struct wsgi *wsgi)
+{
+	Py_CLEAR(wsgi->start_response);
+	Py_CLEAR(wsgi->write);
+	Py_CLEAR(wsgi->self);
+}
+
+static int
+callables_make(struct wsgi *wsgi)
+{
+	if ((wsgi->self = PyCapsule_New(wsgi, NULL, NULL)) == NULL)
+		return -1;
+	wsgi->start_response = PyCFunction_New(&start_response_def, wsgi->self);
+	wsgi->write = PyCFunction_New(&write_def, wsgi->self);
+	return wsgi->start_response != NULL && wsgi->write != NULL ? 0 : -1;
+}
+
+/* Whoever has kept one of a request that is over must not reach the next: that
+ * one gets others. */
+static int
+callables_renew(struct wsgi *wsgi)
+{
+	if (wsgi->self != NULL && Py_REFCNT(wsgi->start_response) == 1 &&
+	    Py_REFCNT(wsgi->write) == 1)
+		return 0;
+	if (wsgi->self != NULL)
+		(void)PyCapsule_SetName(wsgi->self, "over");
+	callables_drop(wsgi);
+	return callables_make(wsgi);
+}
+
 /* --- a request ------------------------------------------------------------ */
 
 /* An exception that the application did not handle.  input_error: the errno of
@@ -460,7 +513,7 @@ request_answer(struct wsgi *wsgi)
 	PyObject *input = input_new(wsgi->req), *dict = NULL;
 	int input_error = 0;
 
-	if (input != NULL)
+	if (input != NULL && callables_renew(wsgi) == 0)
 		dict = environ_make(wsgi->environ, wsgi->req, input);
 	if (dict != NULL)
 		request_run(wsgi, dict);
@@ -491,11 +544,6 @@ handle(struct poold_request *req, void *arg)
 
 /* --- the worker ----------------------------------------------------------- */
 
-static PyMethodDef start_response_def = { "start_response",
-	(PyCFunction)(void (*)(void))start_response, METH_VARARGS | METH_KEYWORDS,
-	"start_response(status, headers, exc_info=None)" };
-static PyMethodDef write_def = { "write", write_call, METH_O, "write(bytes)" };
-
 static int
 wsgi_open(struct wsgi *wsgi)
 {
@@ -504,16 +552,10 @@ wsgi_open(struct wsgi *wsgi)
 	if (input_init() == -1 || (file_wrapper = file_wrapper_init()) == NULL)
 		return -1;
 	wsgi->errors = log_stream_new((struct poold_request *const *)&wsgi->req);
-	wsgi->self = PyCapsule_New(wsgi, NULL, NULL);
-	if (wsgi->errors == NULL || wsgi->self == NULL)
+	if (wsgi->errors == NULL)
 		return -1;
-	wsgi->start_response = PyCFunction_New(&start_response_def, wsgi->self);
-	wsgi->write = PyCFunction_New(&write_def, wsgi->self);
 	wsgi->environ = environ_new(wsgi->errors, file_wrapper);
-	return wsgi->start_response != NULL && wsgi->write != NULL &&
-		wsgi->environ != NULL ?
-	    0 :
-	    -1;
+	return wsgi->environ != NULL ? 0 : -1;
 }
 
 /* What the application may still hold stays: the process ends soon. */
@@ -521,8 +563,7 @@ static void
 wsgi_close(struct wsgi *wsgi)
 {
 	environ_free(wsgi->environ);
-	Py_CLEAR(wsgi->start_response);
-	Py_CLEAR(wsgi->write);
+	callables_drop(wsgi);
 	Py_CLEAR(wsgi->errors);
 }
 
