@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* poold-node: signals go to its Node process, and to nobody else. */
+/* The program beside a worker: signals go to it, and to nobody else. */
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "workers/node/application.h"
+#include "workers/common/child.h"
 
 static int kills;
 static pid_t killed;
@@ -21,19 +21,28 @@ kill(pid_t pid, int sig)
 	return 0;
 }
 
-static struct application app;
+static struct child child;
 
 static void
 setup(void)
 {
 	kills = 0;
-	application_init(&app);
+	child_init(&child);
+}
+
+static void
+become(const void *arg, int *failure_fd)
+{
+	const char *program = arg;
+
+	(void)failure_fd;
+	execlp(program, program, (char *)NULL);
 }
 
 START_TEST(one_that_was_never_started_gets_no_signal)
 {
-	application_signal(&app, SIGTERM);
-	application_close(&app);
+	child_signal(&child, SIGTERM);
+	child_kill(&child);
 	ck_assert_int_eq(kills, 0);
 }
 END_TEST
@@ -43,9 +52,9 @@ START_TEST(neither_everybody_nor_the_group_gets_one)
 	const pid_t none[] = { 0, -1, -2 };
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-		app.pid = none[i];
-		application_signal(&app, SIGKILL);
-		application_close(&app);
+		child.pid = none[i];
+		child_signal(&child, SIGTERM);
+		child_kill(&child);
 	}
 	ck_assert_int_eq(kills, 0);
 }
@@ -53,31 +62,26 @@ END_TEST
 
 START_TEST(one_that_has_ended_gets_no_signal)
 {
-	char *argv[] = { (char *)(uintptr_t) "true", NULL };
+	pid_t pid;
 
-	setenv("LISTEN_FDS", "0", 1);
-	app.argv = argv;
-	ck_assert_int_eq(application_start(&app), 0);
-	killed = app.pid;
-	application_signal(&app, SIGTERM);
+	ck_assert_int_eq(child_start(&child, become, "true"), 0);
+	pid = child.pid;
+	child_signal(&child, SIGTERM);
 	ck_assert_int_eq(kills, 1);
-	ck_assert_int_eq(killed, app.pid);
-	ck_assert(application_has_ended(&app, -1));
-	ck_assert(!application_failed(&app));
-	application_signal(&app, SIGTERM);
-	application_close(&app);
+	ck_assert_int_eq(killed, pid);
+	ck_assert(child_has_ended(&child, -1));
+	ck_assert(!child_failed(&child));
+	child_signal(&child, SIGTERM);
+	child_kill(&child);
 	ck_assert_int_eq(kills, 1);
 }
 END_TEST
 
 START_TEST(one_that_cannot_be_started_gets_no_signal)
 {
-	char *argv[] = { (char *)(uintptr_t) "/nonexistent/node", NULL };
-
-	app.argv = argv;
-	ck_assert_int_ne(application_start(&app), 0);
-	application_signal(&app, SIGKILL);
-	application_close(&app);
+	ck_assert_int_eq(child_start(&child, become, "/nonexistent/program"), ENOENT);
+	child_signal(&child, SIGTERM);
+	child_kill(&child);
 	ck_assert_int_eq(kills, 0);
 }
 END_TEST
@@ -85,7 +89,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("node");
+	Suite *suite = suite_create("child");
 	TCase *tc = tcase_create("signals");
 	SRunner *runner = srunner_create(suite);
 	int failed;
