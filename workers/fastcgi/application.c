@@ -9,11 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/sockios.h>
@@ -69,7 +66,8 @@ socket_bind(struct application *app, const char **what)
 int
 application_open(struct application *app, const char **what)
 {
-	app->socket_fd = app->fd = app->pid = app->pidfd = -1;
+	child_init(&app->child);
+	app->socket_fd = app->fd = -1;
 	app->used = false;
 	*what = "the socket";
 	app->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -143,89 +141,27 @@ application_disconnect(struct application *app)
 bool
 application_has_ended(struct application *app, int wait_ms)
 {
-	struct pollfd pfd = { .fd = app->pidfd, .events = POLLIN };
-
-	if (app->pid == -1)
-		return true;
-	if (poll(&pfd, 1, wait_ms) <= 0 ||
-	    waitpid(app->pid, &app->status, WNOHANG) != app->pid)
-		return false;
-	app->pid = -1;
-	close_one(&app->pidfd);
-	application_disconnect(app);
-	return true;
+	if (app->child.pid != -1 && child_has_ended(&app->child, wait_ms))
+		application_disconnect(app);
+	return app->child.pid == -1;
 }
 
-void
-application_end_text(const struct application *app, char *text, size_t size)
+/* In the child: becomes the application, or returns with errno. */
+static void
+become(const void *arg, int *failure_fd)
 {
-	if (WIFSIGNALED(app->status))
-		snprintf(text, size, "it was killed by signal %d", WTERMSIG(app->status));
-	else
-		snprintf(text, size, "it ended with exit status %d",
-		    WEXITSTATUS(app->status));
-}
-
-/* In the child: becomes the application, or tells why not. */
-static void __attribute__((noreturn))
-become(const struct application *app, pid_t parent, int failure_fd)
-{
-	struct sigaction action = { .sa_handler = SIG_DFL };
+	const struct application *app = arg;
 	const int above = STDERR_FILENO + 1;
-	sigset_t none;
-	int error;
 
-	sigemptyset(&none);
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &action, NULL);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* it has nobody to serve without us */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent ||
-	    (app->dir != NULL && chdir(app->dir) == -1) ||
+	if ((app->dir != NULL && chdir(app->dir) == -1) ||
 	    dup2(app->listen_fd, STDIN_FILENO) == -1 ||
 	    dup2(STDERR_FILENO, STDOUT_FILENO) == -1 ||
-	    (failure_fd != above && dup3(failure_fd, above, O_CLOEXEC) == -1)) {
-		error = errno;
-	} else {
-		/* what poold gave us is not for it: queue, scoreboard, ... */
-		failure_fd = above;
-		closefrom(above + 1);
-		execvpe(app->argv[0], app->argv, app->envp);
-		error = errno;
-	}
-	(void)!write(failure_fd, &error, sizeof(error));
-	_exit(127);
-}
-
-static int
-spawn(struct application *app)
-{
-	pid_t parent = getpid();
-	int fds[2], error = 0;
-
-	if (pipe2(fds, O_CLOEXEC) == -1)
-		return errno;
-	app->pid = fork();
-	if (app->pid == 0)
-		become(app, parent, fds[1]);
-	if (app->pid == -1)
-		error = errno;
-	close(fds[1]);
-	if (error == 0 && read(fds[0], &error, sizeof(error)) == sizeof(error)) {
-		(void)waitpid(app->pid, &app->status, 0);
-		app->pid = -1;
-	}
-	close(fds[0]);
-	if (app->pid == -1)
-		return error;
-	app->pidfd = (int)syscall(SYS_pidfd_open, app->pid, 0);
-	if (app->pidfd != -1)
-		return 0;
-	error = errno;
-	(void)kill(app->pid, SIGKILL);
-	(void)waitpid(app->pid, &app->status, 0);
-	app->pid = -1;
-	return error;
+	    (*failure_fd != above && dup3(*failure_fd, above, O_CLOEXEC) == -1))
+		return;
+	*failure_fd = above;
+	/* what poold gave us is not for it: queue, scoreboard, ... */
+	closefrom(above + 1);
+	execvpe(app->argv[0], app->argv, app->envp);
 }
 
 /* Whether what was sent on fd has been read, answered, or hung up on. */
@@ -259,14 +195,14 @@ application_wait_free(struct application *app, bool (*stop)(void))
 	}
 	fds[0].fd = fd;
 	while (!taken && !application_has_ended(app, 0) && (stop == NULL || !stop())) {
-		fds[1].fd = app->pidfd;
+		fds[1].fd = app->child.pidfd;
 		(void)poll(fds, 2, look_ms);
 		taken = was_taken(fd, fds[0].revents);
 		if (look_ms < LOOK_MAX_MS)
 			look_ms *= 2;
 	}
 	close(fd);
-	return taken && app->pid != -1;
+	return taken && app->child.pid != -1;
 }
 
 int
@@ -276,7 +212,7 @@ application_start(struct application *app)
 	int error;
 
 	application_stop(app);
-	if ((error = spawn(app)) != 0) {
+	if ((error = child_start(&app->child, become, app)) != 0) {
 		poold_log(NULL, "cannot start %s: %s", app->argv[0], strerror(error));
 		return error;
 	}
@@ -288,8 +224,8 @@ application_start(struct application *app)
 		    strerror(error));
 		return error;
 	}
-	application_end_text(app, text, sizeof(text));
-	poold_log(NULL, "%s took no FastCGI connection: %s", app->argv[0], text);
+	child_end_text(&app->child, text, sizeof(text));
+	poold_log(NULL, "%s took no FastCGI connection: it %s", app->argv[0], text);
 	return ECHILD;
 }
 
@@ -299,9 +235,8 @@ application_stop(struct application *app)
 	application_disconnect(app);
 	if (application_has_ended(app, 0))
 		return;
-	(void)kill(app->pid, SIGTERM);
+	child_signal(&app->child, SIGTERM);
 	if (application_has_ended(app, GRACE_MS))
 		return;
-	(void)kill(app->pid, SIGKILL);
-	(void)application_has_ended(app, -1);
+	child_kill(&app->child);
 }

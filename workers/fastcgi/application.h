@@ -7,15 +7,13 @@
  * starts: nobody else can connect to it, and no file is left behind.  We reach it
  * by a descriptor of its inode.  It outlives the process, so that a new one goes
  * on with it.
- *
- * The process stays in our process group, as a CGI program does, so who ends the
- * worker by its group ends it too; and it is killed when the worker dies.
  */
 #ifndef FASTCGI_APPLICATION_H
 #define FASTCGI_APPLICATION_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+
+#include "../common/child.h"
 
 struct application {
 	/* set by who uses it */
@@ -27,9 +25,7 @@ struct application {
 	int socket_fd; /* the socket's inode (O_PATH) */
 	int fd;	       /* the connection; -1: none */
 	bool used;     /* a request was answered on it */
-	pid_t pid;     /* -1: it does not run */
-	int pidfd;
-	int status; /* of waitpid, of the one that ended last */
+	struct child child;
 };
 
 /* Makes the socket.  Returns 0, or an errno with *what (static): which step. */
@@ -49,8 +45,6 @@ void application_disconnect(struct application *app);
 
 /* Whether it has ended; waits for that at most so long. */
 bool application_has_ended(struct application *app, int wait_ms);
-/* How, in words for the log. */
-void application_end_text(const struct application *app, char *text, size_t size);
 
 /* Waits until it takes a new connection: what it did before is over.  False: it
  * has ended meanwhile, or stop() says true. */

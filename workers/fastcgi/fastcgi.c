@@ -425,12 +425,12 @@ application_begin(struct fastcgi *fastcgi)
 	int error;
 
 	app->argv = fastcgi->arguments;
-	if (environment_make(fastcgi) != EX_OK)
-		return EX_OSERR;
 	if ((error = application_open(app, &what)) != 0) {
 		warnc(error, "cannot make %s", what);
 		return EX_OSERR;
 	}
+	if (environment_make(fastcgi) != EX_OK)
+		return EX_OSERR;
 	return application_start(app) == 0 ? EX_OK : EX_UNAVAILABLE;
 }
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../gateway/reply.h"
@@ -241,7 +240,7 @@ step(struct responder *r)
 	bool ready = wants_body && (r->body_fd != -1 || poold_readable(r->req));
 	/* in this order: a process that ends has hung up before */
 	struct pollfd fds[ON_COUNT] = {
-		[ON_DEATH] = { .fd = r->app.pidfd, .events = POLLIN },
+		[ON_DEATH] = { .fd = r->app.child.pidfd, .events = POLLIN },
 		[ON_APP] = { .fd = r->app.fd,
 		    .events = (short)(POLLIN | (out_is_empty(r) ? 0 : POLLOUT)) },
 		[ON_CLIENT] = { .fd = poold_client_fd(r->req),
@@ -365,22 +364,23 @@ may_retry(const struct responder *r)
 	/* It left between two requests, of its own will, and did not read ours: a
 	 * socket that is closed with something unread says so. */
 	return r->app.used && r->error == ECONNRESET && r->relay.len == 0 &&
-	    r->app.pid == -1 && WIFEXITED(r->app.status) &&
-	    WEXITSTATUS(r->app.status) == 0;
+	    r->app.child.pid == -1 && !child_failed(&r->app.child);
 }
 
 /* True: once more. */
 static bool
 finish_lost(struct responder *r, bool again)
 {
-	char why[64] = "it closed the connection";
+	char why[64] = "it closed the connection", how[48];
 	bool used = r->app.used, ended = application_has_ended(&r->app, DEATH_MS);
 
 	r->app.used = used; /* the connection was, whatever became of it */
 	again = again && may_retry(r);
 	application_disconnect(&r->app);
-	if (ended)
-		application_end_text(&r->app, why, sizeof(why));
+	if (ended) {
+		child_end_text(&r->app.child, how, sizeof(how));
+		snprintf(why, sizeof(why), "it %s", how);
+	}
 	if (again)
 		return true;
 	errors_end(&r->errors);

@@ -3,15 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/lease.h"
@@ -85,47 +80,29 @@ environment_set(const struct application *app, const struct given *given)
 	return setenv("LISTEN_PID", pid, 1);
 }
 
-/* In the child: becomes Node, or tells why not. */
-static void __attribute__((noreturn)) become(const struct application *app, pid_t parent,
-    const struct given *given, int failure_fd)
-{
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	int error;
+/* What the child is made of. */
+struct birth {
+	const struct application *app;
+	const struct given *given;
+};
 
-	sigemptyset(&none);
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &action, NULL);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* It holds sockets of clients that others are to answer when we die. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != -1 && getppid() == parent &&
-	    descriptors_set(given, &failure_fd) == 0 && environment_set(app, given) == 0)
-		execvp(app->argv[0], app->argv);
-	error = errno;
-	(void)!write(failure_fd, &error, sizeof(error));
-	_exit(127);
+/* In the child: becomes Node, or returns with errno. */
+static void
+become(const void *arg, int *failure_fd)
+{
+	const struct birth *birth = arg;
+
+	if (descriptors_set(birth->given, failure_fd) == 0 &&
+	    environment_set(birth->app, birth->given) == 0)
+		execvp(birth->app->argv[0], birth->app->argv);
 }
 
 static int
-fork_with(struct application *app, const struct given *given)
+start_with(struct application *app, const struct given *given)
 {
-	pid_t parent = getpid();
-	int fds[2], error = 0;
+	const struct birth birth = { app, given };
 
-	if (pipe2(fds, O_CLOEXEC) == -1)
-		return errno;
-	app->pid = fork();
-	if (app->pid == 0)
-		become(app, parent, given, fds[1]);
-	if (app->pid == -1)
-		error = errno;
-	close(fds[1]);
-	if (error == 0 && read(fds[0], &error, sizeof(error)) == sizeof(error)) {
-		(void)waitpid(app->pid, &app->status, 0);
-		app->pid = -1;
-	}
-	close(fds[0]);
-	return error;
+	return child_start(&app->child, become, &birth);
 }
 
 /* One end of a new pair is ours, the other one is returned; -1: failed. */
@@ -157,7 +134,7 @@ start_leased(struct application *app)
 	if (fds[0] == -1 || fds[1] == -1 || fds[2] == -1)
 		error = errno;
 	else
-		error = fork_with(app, &given);
+		error = start_with(app, &given);
 	for (int i = 0; i < 3; i++)
 		close_one(&fds[i]);
 	return error;
@@ -177,7 +154,7 @@ start_listening(struct application *app)
 	given.count++;
 	snprintf(given.text, sizeof(given.text), "listen %d %d",
 	    APPLICATION_FD_FIRST + app->listeners, app->listeners);
-	error = fork_with(app, &given);
+	error = start_with(app, &given);
 	close_one(results);
 	return error;
 }
@@ -186,70 +163,20 @@ void
 application_init(struct application *app)
 {
 	memset(app, 0, sizeof(*app));
-	app->pid = app->pidfd = -1;
+	child_init(&app->child);
 	app->channel_fd = app->results_fd = app->stream_fd = -1;
 }
 
 int
 application_start(struct application *app)
 {
-	int error = app->is_leased ? start_leased(app) : start_listening(app);
-
-	if (error != 0)
-		return error;
-	app->pidfd = (int)syscall(SYS_pidfd_open, app->pid, 0);
-	return app->pidfd != -1 ? 0 : errno;
-}
-
-bool
-application_has_ended(struct application *app, int wait_ms)
-{
-	struct pollfd pfd = { .fd = app->pidfd, .events = POLLIN };
-
-	if (app->pid == -1)
-		return true;
-	if (app->pidfd != -1 && poll(&pfd, 1, wait_ms) <= 0)
-		return false;
-	if (waitpid(app->pid, &app->status, WNOHANG) != app->pid)
-		return false;
-	app->pid = -1;
-	close_one(&app->pidfd);
-	return true;
-}
-
-bool
-application_failed(const struct application *app)
-{
-	return !WIFEXITED(app->status) || WEXITSTATUS(app->status) != 0;
-}
-
-void
-application_end_text(const struct application *app, char *text, size_t size)
-{
-	if (WIFSIGNALED(app->status))
-		snprintf(text, size, "was killed by signal %d", WTERMSIG(app->status));
-	else
-		snprintf(text, size, "ended with exit status %d",
-		    WEXITSTATUS(app->status));
-}
-
-void
-application_signal(const struct application *app, int sig)
-{
-	/* -1 would be everybody */
-	if (app->pid > 0)
-		(void)kill(app->pid, sig);
+	return app->is_leased ? start_leased(app) : start_listening(app);
 }
 
 void
 application_close(struct application *app)
 {
-	if (app->pid > 0) {
-		application_signal(app, SIGKILL);
-		(void)waitpid(app->pid, &app->status, 0);
-		app->pid = -1;
-	}
-	close_one(&app->pidfd);
+	child_kill(&app->child);
 	close_one(&app->channel_fd);
 	close_one(&app->results_fd);
 	close_one(&app->stream_fd);

@@ -3,13 +3,14 @@
  * The Node process of a worker.  Of a leased one three sockets lead to it: its IPC
  * channel, as if we were a Node process that has forked it; requests, one frame after
  * the other; and one on which poold-node.js tells us things.  Of one that listens
- * there is only the last one.  It is killed when the worker dies.
+ * there is only the last one.
  */
 #ifndef NODE_APPLICATION_H
 #define NODE_APPLICATION_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+
+#include "../common/child.h"
 
 #define APPLICATION_FD_FIRST	  3
 #define APPLICATION_LISTENERS_MAX 16
@@ -22,24 +23,12 @@ struct application {
 	int channel_fd; /* stream, non-blocking; -1: none */
 	int stream_fd;	/* stream, non-blocking; -1: none */
 	int results_fd; /* messages, non-blocking; -1: none */
-	pid_t pid;	/* -1: it does not run */
-	int pidfd;
-	int status; /* of waitpid, of the one that ended */
+	struct child child;
 };
 
 void application_init(struct application *app);
 /* Starts it.  0, or an errno: that of execve(2) too. */
 int application_start(struct application *app);
-
-/* Whether it has ended; waits for that at most so long (-1: for ever). */
-bool application_has_ended(struct application *app, int wait_ms);
-/* Whether it ended otherwise than by exit(0). */
-bool application_failed(const struct application *app);
-/* How, in words for the log. */
-void application_end_text(const struct application *app, char *text, size_t size);
-
-/* Sends it a signal, if it still runs. */
-void application_signal(const struct application *app, int sig);
 
 /* Kills it if it still runs, and closes the sockets. */
 void application_close(struct application *app);

@@ -186,7 +186,7 @@ output_send(struct server *server)
 	struct stream *stream = &server->stream;
 
 	if (!stream_is_empty(stream) && stream_flush(stream) == -1)
-		application_signal(&server->node->application, SIGKILL);
+		child_signal(&server->node->application.child, SIGKILL);
 	output_watch(server, channel->fd, TAG_CHANNEL, !channel_is_empty(channel),
 	    &server->waits_channel);
 	output_watch(server, stream->fd, TAG_STREAM, !stream_is_empty(stream),
@@ -216,12 +216,12 @@ has_ended(struct server *server)
 	struct node *node = server->node;
 	char how[64];
 
-	if (!application_has_ended(&node->application, 0))
+	if (!child_has_ended(&node->application.child, 0))
 		return false;
 	results_read(&node->results);
 	if (server->told || (server->stopping && server->leases.held == 0))
 		return true;
-	application_end_text(&node->application, how, sizeof(how));
+	child_end_text(&node->application.child, how, sizeof(how));
 	poold_log(NULL, "%s %s", node->command.app, how);
 	_exit(EX_SOFTWARE);
 }
@@ -233,7 +233,7 @@ end_tell(struct server *server)
 	if (!server->stopping || server->told || server->leases.held > 0)
 		return;
 	server->told = true;
-	application_signal(&server->node->application, SIGTERM);
+	child_signal(&server->node->application.child, SIGTERM);
 }
 
 /* Returns whether Node has ended. */
@@ -255,11 +255,11 @@ turn(struct server *server)
 			/* an end of file says what the pidfd does */
 			if (channel_flush(&server->channel) == -1 ||
 			    channel_drain(&server->channel) == -1)
-				application_signal(app, SIGKILL);
+				child_signal(&app->child, SIGKILL);
 			break;
 		case TAG_STREAM: /* see output_send */
 			if (events[i].events & (EPOLLHUP | EPOLLERR))
-				application_signal(app, SIGKILL);
+				child_signal(&app->child, SIGKILL);
 			break;
 		case TAG_RESULTS:
 			results_read(&server->node->results);
@@ -284,7 +284,7 @@ start_wait(struct node *node)
 {
 	struct application *app = &node->application;
 	struct pollfd fds[] = { { .fd = app->results_fd, .events = POLLIN },
-		{ .fd = app->pidfd, .events = POLLIN },
+		{ .fd = app->child.pidfd, .events = POLLIN },
 		{ .fd = app->channel_fd, .events = POLLIN } };
 	struct channel channel;
 
@@ -293,7 +293,7 @@ start_wait(struct node *node)
 		if (poll(fds, 3, -1) == -1 && errno != EINTR)
 			return EX_OSERR;
 		results_read(&node->results);
-		if (!node->listens && application_has_ended(app, 0)) {
+		if (!node->listens && child_has_ended(&app->child, 0)) {
 			results_read(&node->results);
 			return node_start_failed(node);
 		}
@@ -323,7 +323,7 @@ serve(struct server *server, int argc, char **argv)
 	    watch(server, app->channel_fd, EPOLLIN, TAG_CHANNEL, EPOLL_CTL_ADD) == 0 &&
 	    watch(server, app->stream_fd, EPOLLIN, TAG_STREAM, EPOLL_CTL_ADD) == 0 &&
 	    watch(server, app->results_fd, EPOLLIN, TAG_RESULTS, EPOLL_CTL_ADD) == 0 &&
-	    watch(server, app->pidfd, EPOLLIN, TAG_NODE, EPOLL_CTL_ADD) == 0)
+	    watch(server, app->child.pidfd, EPOLLIN, TAG_NODE, EPOLL_CTL_ADD) == 0)
 		while (!turn(server))
 			;
 	leases_end(&server->leases);

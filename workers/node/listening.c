@@ -94,7 +94,7 @@ signals_pass(struct listening *listening)
 			listening->told = true;
 			manager_tell(listening, "STOPPING=1");
 		}
-		application_signal(&listening->node->application, (int)info.ssi_signo);
+		child_signal(&listening->node->application.child, (int)info.ssi_signo);
 	}
 }
 
@@ -105,11 +105,11 @@ look_after(struct listening *listening)
 	struct node *node = listening->node;
 	struct application *app = &node->application;
 	struct pollfd fds[] = { { .fd = app->results_fd, .events = POLLIN },
-		{ .fd = app->pidfd, .events = POLLIN },
+		{ .fd = app->child.pidfd, .events = POLLIN },
 		{ .fd = listening->signals_fd, .events = POLLIN } };
 	char how[64];
 
-	while (!application_has_ended(app, 0)) {
+	while (!child_has_ended(&app->child, 0)) {
 		if (poll(fds, 3, -1) == -1 && errno != EINTR)
 			return EX_OSERR;
 		results_read(&node->results);
@@ -123,9 +123,9 @@ look_after(struct listening *listening)
 		return EX_OK;
 	if (!node->listens)
 		return node_start_failed(node);
-	application_end_text(app, how, sizeof(how));
+	child_end_text(&app->child, how, sizeof(how));
 	poold_log(NULL, "%s %s", node->command.app, how);
-	return application_failed(app) ? EX_SOFTWARE : EX_OK;
+	return child_failed(&app->child) ? EX_SOFTWARE : EX_OK;
 }
 
 int

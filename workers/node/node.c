@@ -33,7 +33,7 @@ node_start_failed(struct node *node)
 	const char *app = node->command.app;
 	char how[64];
 
-	application_end_text(&node->application, how, sizeof(how));
+	child_end_text(&node->application.child, how, sizeof(how));
 	if (strncmp(node->words, app, strlen(app)) == 0)
 		poold_status("%s", node->words);
 	else if (node->words[0] != '\0')

@@ -168,22 +168,16 @@ sub start_leased {
 	return;
 }
 
-# The files of a language's runner, which poold shall find in a folder that all users
-# can read.
-sub runner_copy {
-	my (@runner) = @_;
+# A service of a language: what its section says, and the files of its runner, which
+# poold shall find in a folder that all users can read.
+sub start_language {
+	my ($name, $service, @runner) = @_;
 	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
 	for my $file (grep { !-e "$dir/$_" } @runner) {
 		copy("$build/libexec/$file", "$dir/$file") && chmod(0755, "$dir/$file")
 		    or die "$build/libexec/$file: $!\n";
 	}
-	return;
-}
-
-# A service of a language: what its section says, and its runner.
-sub start_language {
-	my ($name, $service, @runner) = @_;
-	runner_copy(@runner);
+	return start_poold($name, '', $service) if $service =~ /^mode = inherit$/m;
 	start_poold($name, $KEEP, "route = /\n$service");
 	return;
 }
@@ -314,8 +308,8 @@ sub start_poold_python {
 
 sub start_poold_python_own {
 	my ($name) = @_;
-	runner_copy('poold-python');
-	start_poold($name, '', "mode = inherit\nlisten = main\nlanguage = python\napp = $dir/app.py");
+	start_language($name, "mode = inherit\nlisten = main\nlanguage = python\napp = $dir/app.py",
+	    'poold-python');
 	return;
 }
 
