@@ -89,6 +89,13 @@ function flush() {
 	send();
 }
 
+// At the end of the process: what the application has finished still goes.
+function flushLast() {
+	for (const client of unsent)
+		client.ended();
+	send();
+}
+
 function schedule() {
 	if (!isScheduled) {
 		isScheduled = true;
@@ -307,6 +314,8 @@ class Client {
 		if (typeof chunk === 'string' && encoding !== 'latin1')
 			size *= 3;
 		this.socket._unrefTimer();
+		if (this.partsSize + size > RESPONSE_MAX && typeof chunk === 'string')
+			size = Buffer.byteLength(chunk, encoding);
 		if (this.lent || this.partsSize + size > RESPONSE_MAX)
 			return false;
 		if (this.parts.length === 0) {
@@ -326,10 +335,12 @@ class Client {
 		let at = start;
 
 		for (let i = 0; i < parts.length; i += 2)
-			if (typeof parts[i] === 'string')
+			if (typeof parts[i] === 'string') {
 				at += out.write(parts[i], at, parts[i + 1]);
-			else
-				at += out.set(parts[i], at) ?? parts[i].length;
+			} else {
+				out.set(parts[i], at);
+				at += parts[i].length;
+			}
 		// it may be less than was thought
 		const size = RESULT_SIZE + ((at - start + 7) & ~7);
 		outLength -= outWords[word] - size;
@@ -366,6 +377,12 @@ class Client {
 	unfinished() {
 		if (this.parts.length > 0)
 			this.lend();
+	}
+
+	// The process ends.
+	ended() {
+		if (this.parts.length > 0 && !this.lent && this.res?.writableEnded)
+			this.respond(this.res.statusCode, false);
 	}
 
 	// The lease is over, for us.
@@ -495,6 +512,7 @@ function clientOf(cookie, peer, local) {
 // --- requests without a socket
 
 let rest = null; // bytes that were not looked at yet
+let restWaits = false; // for its turn
 
 function family(address, port) {
 	if (address === '')
@@ -549,33 +567,36 @@ function requestsTake(data) {
 
 // What is left is looked at when the responses so far were sent.
 function restTake() {
-	const data = rest;
-
-	if (data === null)
-		return;
-	const at = requestsTake(data);
-	rest = at === data.length ? null : data.subarray(at);
+	restWaits = false;
+	const at = requestsTake(rest);
+	rest = at === rest.length ? null : rest.subarray(at);
 	if (at > 0 && rest !== null)
-		setImmediate(restTake);
+		restLater();
 }
 
+function restLater() {
+	if (!restWaits) {
+		restWaits = true;
+		setImmediate(restTake);
+	}
+}
+
+// buffer is used again for what comes next.
 function streamTake(n, buffer) {
 	if (rest !== null) {
-		// a copy at a place where words may be
 		const joined = Buffer.allocUnsafeSlow(rest.length + n);
 
 		rest.copy(joined);
 		buffer.copy(joined, rest.length, 0, n);
-		const waits = rest.length >= REQUEST_SIZE;
 		rest = joined;
-		restTake();
+		restLater();
 		return true;
 	}
 	const at = requestsTake(n === buffer.length ? buffer : buffer.subarray(0, n));
 	if (at < n) {
 		rest = Buffer.allocUnsafeSlow(n - at);
 		buffer.copy(rest, 0, at, n);
-		setImmediate(restTake);
+		restLater();
 	}
 	return true;
 }
@@ -976,6 +997,7 @@ if (ours) {
 		if (served === null)
 			tellNow(RESULT_WORDS, wordsOf(error));
 	});
+	process.on('exit', flushLast);
 	if (role === 'lease')
 		startLeased();
 	else

@@ -171,10 +171,11 @@ sub start_leased {
 sub start_language {
 	my ($name, $service, @runner) = @_;
 	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
-	for my $file (@runner) {
+	for my $file (grep { !-e "$dir/$_" } @runner) {
 		copy("$build/libexec/$file", "$dir/$file") && chmod(0755, "$dir/$file")
 		    or die "$build/libexec/$file: $!\n";
 	}
+	return start_poold($name, '', $service) if $service =~ /^mode = inherit$/m;
 	start_poold($name, $KEEP, "route = /\n$service");
 	return;
 }
