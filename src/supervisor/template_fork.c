@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/template_fork.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/pool.h"
+#include "supervisor/proc.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker_start.h"
 
@@ -151,27 +150,14 @@ is_newborn(const struct template *template, pid_t pid, int pidfd)
 {
 	struct supervisor *supervisor = template->pool->supervisor;
 	siginfo_t info;
-	char path[64], text[1024], *line;
-	unsigned long uid;
-	ssize_t n;
-	int fd;
+	uint64_t uid;
 
 	if (supervisor_knows(supervisor, pid) ||
 	    waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
 		return false;
-	if (!supervisor->is_root)
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd != -1 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (fd != -1)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	line = strstr(text, "\nUid:\t");
-	if (line == NULL)
-		return false;
-	uid = strtoul(line + strlen("\nUid:\t"), NULL, 10);
-	return uid == template->pool->account.uid;
+	return !supervisor->is_root ||
+	    (proc_status_number(pid, "Uid", 10, &uid) &&
+		uid == template->pool->account.uid);
 }
 
 void
