@@ -108,7 +108,7 @@ ok($poold->wait_log(qr/\bflaky: the circuit breaker is open: no worker is ready/
 {
 	my ($r, $took) = timed('flaky');
 	is($r->status, 503, 'an open breaker answers 503');
-	cmp_ok($took, '<', patience(0.5), '... at once');
+	cmp_ok($took, '<', patience(2), '... at once');
 	like($r->header('retry-after'), qr/^[1-9]\d?$/, '... with Retry-After');
 	like($r->json->{detail}, qr/circuit breaker/, '... and says what it is');
 	($r) = timed('flaky', body => 'x' x 100_000, headers => ['Expect: 100-continue']);
@@ -135,7 +135,7 @@ ok(wait_until(sub { my $new = $poold->router; $new && $new != $router }, 10),
 {
 	my ($r, $took) = timed('flaky');
 	is($r->status, 503, '... and knows that the service is broken');
-	cmp_ok($took, '<', patience(1), '... without finding out anew');
+	cmp_ok($took, '<', patience(2), '... without finding out anew');
 }
 
 # --- and its end
@@ -206,7 +206,7 @@ ok($poold->wait_log(qr/\berrors: the circuit breaker is open: 15 of 30 requests 
 	my ($r, $took) = timed('errors');
 	is($r->status, 503, '... and answers 503');
 	is($r->header('retry-after'), 2, '... with the time that is left');
-	cmp_ok($took, '<', patience(0.5), '... at once, though workers are idle');
+	cmp_ok($took, '<', patience(2), '... at once, though workers are idle');
 }
 ok($poold->wait_log(qr/\berrors: the circuit breaker is half-open: 2 requests at a time/, 5),
     'after its time it is half-open');

@@ -280,14 +280,14 @@ is($poold->get('/one')->status, 200, '... and answers requests');
 my %harms = (
 	garbage => 'an answer that is not HTTP',
 	endless => 'a head that does not end',
-	never => 'no answer within 300ms',
+	never => 'no answer within 1s',
 	refused => 'a refusal',
 	early => 'no answer',
 	cut => 'status 200 and an answer that is not complete',
 );
 {
 	my $bad = join '', map { service($_, { command => "\@bin\@/health $_",
-		workers => 1, health_timeout => '300ms' }) } sort(keys %harms), 'forged', 'nodone';
+		workers => 1, health_timeout => '1s' }) } sort(keys %harms), 'forged', 'nodone';
 	$poold->write_config($main . service('good') . $bad);
 	like($poold->reload, qr/reload done/, 'workers that mean harm, but not yet, start');
 	my @good = $poold->workers('good');

@@ -70,7 +70,7 @@ answers('a POST of 300,000 bytes', 300_000, 'POST', '/', body => 'x' x 300_000);
 {
 	my $load = load($poold, target => '/', rate => 300);
 	my %killed;
-	for (1 .. 10) {
+	for (1 .. 6) { # each death after a short life doubles the pause
 		my ($victim) = $poold->programs('worker.py');
 		$killed{$victim} = 1;
 		signal_to 'KILL', $victim;

@@ -3,6 +3,7 @@
 # What workers print: how it looks in the log, and that nothing of it is lost.
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Poold::Control;
 use Poold::Test;
 use Poold::Proc ();
 use JSON::PP ();
@@ -126,9 +127,10 @@ my @bad = grep { !eval { $json->decode($_) } }
 is("@bad", '', '... and each line is JSON');
 
 # levels
-$poold = poold(config("log_level = info\n") =~ s/q\.log/q3.log/r);
-$poold->write_config(config("log_level = error\n") =~ s/q\.log/q3.log/r);
-$poold->reload;
+my $control = "control = \@run\@/control\n";
+$poold = poold(config("log_level = info\n$control") =~ s/q\.log/q3.log/r);
+$poold->write_config(config("log_level = error\n$control") =~ s/q\.log/q3.log/r);
+ok(Poold::Control->new("$poold->{run}/control")->ask('reload')->{ok}, 'log_level is changed by a reload');
 $poold->mark;
 prints($poold, "<6>info of a worker\n<3>error of a worker\nno level of a worker\n");
 ok($poold->wait_log('no level of a worker'), 'log_level: lines that say no level are there');
@@ -139,6 +141,6 @@ wait_until(sub { my ($w) = $poold->workers('p'); $w && $w != $worker }, 10);
 $poold->stop('TERM', 15);
 my $text = substr $poold->log_text, $poold->{log_mark};
 unlike($text, qr/info of a worker/, '... but not those that do not');
-unlike($text, qr/ (?:info|warn) (?:supervisor|router)\[/, "... nor poold's own");
+unlike($text, qr/ (?:info|warn) supervisor\[\d+\]: .*worker \d/, "... nor poold's own");
 
 finish();

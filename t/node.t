@@ -1,16 +1,15 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: ISC
-# Node.js applications under poold-node, the language "node".
+# Node.js applications under poold-node, the language "node".  POOLD_TEST_NODE: the
+# Node.js to test with, instead of the first one in PATH.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
-use Poold::Proc qw(alive signal_to stat_of);
+use Poold::Node qw(node_skip_all with_node copy_node);
+use Poold::Proc qw(alive signal_to);
 use Time::HiRes qw(sleep);
 
-my $libexec = $ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec';
-plan(skip_all => 'poold-node was not built') unless -x "$libexec/poold-node";
-plan(skip_all => 'Node.js is not installed (Debian: nodejs)')
-    if system('node --version >/dev/null 2>&1') != 0 && !$ENV{CI};
+node_skip_all();
 # Debian's packages lie where its own Node looks, and no other.
 my $modules = '/usr/share/nodejs';
 my $has_modules = -d "$modules/express" && -d "$modules/ws";
@@ -57,16 +56,11 @@ app = \@bin\@/express_app.js
 workers = 1
 env.NODE_PATH = $modules
 INI
-my $poold = new_poold($ini);
+my $poold = new_poold(with_node($ini));
 my $dir = $poold->{dir};
 my $notes = "$dir/notes";
-mkdir $notes;
-chmod 0777, $notes;
-$poold->{keep} = qr{^(?:notes/|access)};
-Poold::Test::copy_program(Poold::Test::real_program("$libexec/poold-node"), "$poold->{bin}/poold-node");
-Poold::Test::copy_program("$libexec/poold-node.js", "$poold->{bin}/poold-node.js");
-Poold::Test::copy_program(Poold::Test::srcdir() . "/t/$_", "$poold->{bin}/" . s{.*/}{}r)
-    for 'workers/node.js', 'frameworks/express_app.js';
+copy_node($poold);
+Poold::Test::copy_program(Poold::Test::srcdir() . '/t/frameworks/express_app.js', "$poold->{bin}/express_app.js");
 $poold->start;
 
 sub note_of {
@@ -78,12 +72,7 @@ sub note_of {
 }
 sub put { my ($name) = @_; open(my $out, '>', "$notes/$name") or die $!; return close $out }
 sub get { return $poold->get("/app/$_[0]", @_[1 .. $#_]) }
-# The Node processes of a service.
-sub nodes {
-	my ($service) = @_;
-	my %worker = map { $_ => 1 } $poold->workers($service);
-	return grep { $worker{ (stat_of($_) // { ppid => 0 })->{ppid} } && alive($_) } Poold::Proc::pids();
-}
+sub nodes { return Poold::Node::nodes($poold, @_) }
 
 # ---- a plain http application
 
@@ -271,7 +260,7 @@ SKIP: {
 # ---- the example
 
 my $example = Poold::Test::srcdir() . '/conf/languages';
-my $hello = new_poold("[poold]\nlibexec = $poold->{bin}\n" . Poold::Proc::slurp("$example/node.ini"));
+my $hello = new_poold(with_node("[poold]\nlibexec = $poold->{bin}\n" . Poold::Proc::slurp("$example/node.ini")));
 $hello->{env} = { PORT => $hello->port };
 Poold::Test::copy_program("$example/hello.js", "$hello->{conf}/hello.js");
 $hello->start;
@@ -352,8 +341,8 @@ sub refuses {
 	my ($source, $said, $name, @keys) = @_;
 	$poold->mark;
 	$poold->write_file('bad.js', $source);
-	$poold->write_config(join "\n", $ini, '[service bad]', 'route = /bad', 'language = node', 'app = bad.js',
-	    'start_timeout = 5s', @keys, '');
+	$poold->write_config(with_node(join "\n", $ini, '[service bad]', 'route = /bad', 'language = node', 'app = bad.js',
+	    'start_timeout = 5s', @keys, ''));
 	unlike($poold->reload, qr/reload done/, "$name: a reload fails");
 	ok($poold->wait_log($said), '... and says why') or diag $poold->log_text;
 	is(get('unread')->body, 'unread', '... and the old generation goes on');
@@ -369,7 +358,7 @@ sub refuses2 {
 	$poold->mark;
 	unlike($poold->reload, qr/reload done/, 'a file that is not there: a reload fails');
 	ok($poold->wait_log('bad.js: No such file'), '... and says why');
-	$poold->write_config($ini);
+	$poold->write_config(with_node($ini));
 	return;
 }
 

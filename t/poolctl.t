@@ -234,13 +234,14 @@ is($status, 0, 'events ends');
 like($text, qr/ worker_died spare .*signal 9/, '... after what happened');
 my $follower = open(my $events, '-|', $poolctl, '-s', $socket, '--json', 'events', '-f')
     or die "poolctl: $!";
+my $followed;
 while (my $line = <$events>) {
 	my $event = note_keys(JSON::PP->new->utf8->decode($line));
 	ctl('drain', 'spare') if ($event->{event} // '') eq 'reload_done' && !$seen{'-'}++;
-	last if ($event->{event} // '') eq 'drained' && $event->{service} eq 'spare';
+	$followed = ($event->{event} // '') eq 'drained' && $event->{service} eq 'spare' and last;
 }
 delete $seen{'-'};
-pass('events -f goes on with what happens');
+ok($followed, 'events -f goes on with what happens');
 signal_to('TERM', $follower);
 close $events;
 ctl('resume', 'spare');

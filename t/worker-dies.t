@@ -71,7 +71,7 @@ sub stop_process {
 	my $start = time;
 	signal_to 'KILL', $victim;
 	ok(whole('four', 4, $victim), 'under load a killed worker is replaced');
-	cmp_ok(time - $start, '<', patience(1), '... within a second');
+	cmp_ok(time - $start, '<', patience(3), '... soon');
 	my ($new) = grep { $_ != $victim } $poold->workers('four');
 	my $result = $load->stop;
 	cmp_ok($result->{answered}, '>', 50, '... while the load goes on');
@@ -130,7 +130,7 @@ is($poold->get('/one?nothing=1')->status, 500,
 		my $r = $client->response;
 		is($r->status, 200, "the worker next in line is $how: "
 		    . 'another answers') or diag $r->text;
-		cmp_ok(time - $start, '<', patience(0.2), '... within 200 ms');
+		cmp_ok(time - $start, '<', patience(1), '... soon');
 		signal_to 'CONT', $victim;
 		eventually { whole('two', 2) } 10, '... and the pool is whole';
 	}
@@ -159,10 +159,10 @@ is($poold->get('/one?nothing=1')->status, 500,
 	ok(whole('four', 4, @victims[ 0, 1 ]), '... and the pool is whole');
 	my @slow = map { $poold->client } 1 .. 4;
 	my $start = time;
-	$_->request('GET', '/four?sleep_ms=300') for @slow;
+	$_->request('GET', '/four?sleep_ms=800') for @slow;
 	is(keys %{ tally(map { $_->response->pid } @slow) }, 4,
 	    '... and all of it is used');
-	cmp_ok(time - $start, '<', patience(0.58), '... at the same time');
+	cmp_ok(time - $start, '<', patience(1.55), '... at the same time');
 }
 
 finish();

@@ -10,6 +10,7 @@
 
 #include "common/util.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/proc.h"
 
 /* A process may fork while its group is looked through. */
 #define ROUNDS_MAX 16
@@ -238,20 +239,13 @@ cgroup_find_delegated(char **why)
 static pid_t
 parent_of(pid_t pid)
 {
-	char *path = util_asprintf("/proc/%d/stat", (int)pid);
-	FILE *f = fopen(path, "re");
-	char line[512], *end;
-	int parent = 0;
+	char buf[512];
+	const char *rest;
+	int parent;
 
-	free(path);
-	if (f == NULL)
-		return 0;
-	/* the name, in parentheses, may hold anything */
-	if (fgets(line, sizeof(line), f) != NULL && (end = strrchr(line, ')')) != NULL &&
-	    sscanf(end, ") %*c %d", &parent) != 1)
-		parent = 0;
-	fclose(f);
-	return parent;
+	proc_read(pid, "stat", buf, sizeof(buf));
+	rest = proc_behind_name(buf);
+	return rest != NULL && sscanf(rest, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
 static bool

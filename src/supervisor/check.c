@@ -30,8 +30,6 @@ check_cancel(struct check *check)
 {
 	loop_timer_clear(check->loop, &check->timer);
 	answer_free(&check->answer);
-	if (check->io.fd == -1)
-		return;
 	loop_io_close(check->loop, &check->io);
 }
 

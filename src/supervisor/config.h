@@ -366,6 +366,9 @@ struct config_service *config_service_find(const struct config *config, const ch
 struct config_language *config_language_find(const struct config *config,
     const char *name);
 
+/* Whether the service names the listener of this name. */
+bool config_service_listens(const struct config_service *service, const char *listen);
+
 /* Whether the service may have no worker until a request waits for one. */
 bool config_starts_on_demand(const struct config_service *service);
 

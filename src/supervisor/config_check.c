@@ -2,17 +2,11 @@
 /* What only the whole configuration shows: see config_check.h. */
 #include "supervisor/config_check.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/lease.h"
 #include "common/roles.h"
-#include "common/util.h"
-#include "supervisor/access.h"
 #include "supervisor/config_keys.h"
 #include "supervisor/config_language.h"
 #include "supervisor/config_set.h"
@@ -22,38 +16,13 @@
 /* Each lease needs a slot, and each worker as many again to be sent ahead. */
 #define LEASES_MAX (LEASE_SLOTS_MAX / 2)
 
-/* Where a key of a section stands, else where the section does. */
 static const struct config_origin *
-origin_of(enum config_section section, const char *name, const struct config_origin *at,
-    const struct config_origin *fallback)
+address_origin(const struct config_listen *listen)
 {
-	const struct config_key *key = config_key_find(section, name);
+	const struct config_origin *at = config_key_origin(CONFIG_LISTEN, "address",
+	    listen->at);
 
-	at += config_key_index(key);
-	return at->file != NULL ? at : fallback;
-}
-
-static const struct config_origin *
-service_origin(const struct config_service *service, const char *key)
-{
-	return origin_of(CONFIG_SERVICE, key, service->at, &service->origin);
-}
-
-static const struct config_origin *
-listen_origin(const struct config_listen *listen, const char *key)
-{
-	return origin_of(CONFIG_LISTEN, key, listen->at, &listen->origin);
-}
-
-static bool
-serves(const struct config_service *service, const char *listen)
-{
-	const struct config_string *name;
-
-	TAILQ_FOREACH (name, &service->listen, entry)
-		if (strcmp(name->value, listen) == 0)
-			return true;
-	return false;
+	return at != NULL ? at : &listen->origin;
 }
 
 static void
@@ -89,8 +58,8 @@ address_check(const struct config *config, const struct config_listen *listen,
 		if (!config_address_parse(other->address, &b, &why) ||
 		    !config_address_overlap(&a, &b))
 			continue;
-		first = listen_origin(other, "address");
-		config_error_add(errors, listen_origin(listen, "address"),
+		first = address_origin(other);
+		config_error_add(errors, address_origin(listen),
 		    "[listen %s] has the address %s, which %s that of "
 		    "[listen %s] at %s:%u",
 		    listen->name, listen->address,
@@ -146,7 +115,8 @@ listen_owner(const struct config *config, const char *listen)
 	const struct config_service *service;
 
 	TAILQ_FOREACH (service, &config->services, entry)
-		if (service->mode == CONFIG_MODE_INHERIT && serves(service, listen))
+		if (service->mode == CONFIG_MODE_INHERIT &&
+		    config_service_listens(service, listen))
 			return service;
 	return NULL;
 }
@@ -159,7 +129,7 @@ listeners_fill(const struct config *config, struct config_service *service,
 	const struct config_listen *listen;
 
 	if (!TAILQ_EMPTY(&service->listen) ||
-	    service_origin(service, "listen") != &service->origin)
+	    config_service_origin(service, "listen") != &service->origin)
 		return;
 	if (service->mode == CONFIG_MODE_INHERIT) {
 		config_error_add(errors, &service->origin,
@@ -224,7 +194,7 @@ share_listener(const struct config_service *a, const struct config_service *b)
 	const struct config_string *name;
 
 	TAILQ_FOREACH (name, &a->listen, entry)
-		if (serves(b, name->value))
+		if (config_service_listens(b, name->value))
 			return true;
 	return false;
 }
@@ -285,11 +255,11 @@ routes_check(const struct config *config, const struct config_service *service,
     struct config_errors *errors)
 {
 	const struct config_route *route;
-	bool given = service_origin(service, "route") != &service->origin;
+	bool given = config_service_origin(service, "route") != &service->origin;
 
 	if (service->mode == CONFIG_MODE_INHERIT) {
 		if (given)
-			config_error_add(errors, service_origin(service, "route"),
+			config_error_add(errors, config_service_origin(service, "route"),
 			    "[service %s] has mode = inherit and takes no "
 			    "route: its workers accept every connection of "
 			    "their listener",
@@ -326,13 +296,14 @@ inherit_check(struct config_service *service, struct config_errors *errors)
 
 	if (service->mode == CONFIG_MODE_LEASE) {
 		if (!TAILQ_EMPTY(&service->inherit_as))
-			config_error_add(errors, service_origin(service, "inherit_as"),
+			config_error_add(errors,
+			    config_service_origin(service, "inherit_as"),
 			    "[service %s] has inherit_as, which needs mode = inherit",
 			    service->name);
 		return;
 	}
 	if (service->preload)
-		config_error_add(errors, service_origin(service, "preload"),
+		config_error_add(errors, config_service_origin(service, "preload"),
 		    "[service %s] has preload, which needs mode = lease", service->name);
 	if (TAILQ_EMPTY(&service->inherit_as))
 		config_strings_add(&service->inherit_as, CONFIG_INHERIT_SYSTEMD,
@@ -356,12 +327,12 @@ static void
 reload_signal_check(const struct config_service *service, struct config_errors *errors)
 {
 	if (service->reload_signal == SIGKILL)
-		config_error_add(errors, service_origin(service, "reload_signal"),
+		config_error_add(errors, config_service_origin(service, "reload_signal"),
 		    "reload_signal: KILL ends a worker: without a reload_signal a new "
 		    "generation is started");
 	else if (service->reload_signal != 0 && TAILQ_EMPTY(&service->watch) &&
 	    service->app[0] == '\0')
-		config_error_add(errors, service_origin(service, "reload_signal"),
+		config_error_add(errors, config_service_origin(service, "reload_signal"),
 		    "[service %s] has a reload_signal but no 'watch': it is sent when "
 		    "nothing but a watched file has changed",
 		    service->name);
@@ -375,7 +346,7 @@ size_check(const struct config_service *service, struct config_errors *errors)
 	    service->workers_max;
 
 	if (workers * service->concurrency * 2 > LEASES_MAX)
-		config_error_add(errors, service_origin(service, "concurrency"),
+		config_error_add(errors, config_service_origin(service, "concurrency"),
 		    "[service %s]: %lld workers with concurrency %lld are more "
 		    "than the %d requests at a time that a service can have",
 		    service->name, (long long)workers, (long long)service->concurrency,
@@ -391,7 +362,7 @@ static_check(const struct config_service *service, struct config_errors *errors)
 						      NULL;
 
 	if (key != NULL)
-		config_error_add(errors, service_origin(service, key),
+		config_error_add(errors, config_service_origin(service, key),
 		    "[service %s]: %s has no meaning without scaling = dynamic or "
 		    "ondemand",
 		    service->name, key);
@@ -401,15 +372,15 @@ static void
 scaling_check(const struct config_service *service, struct config_errors *errors)
 {
 	if (service->workers_max == 0)
-		config_error_add(errors, service_origin(service, "scaling"),
+		config_error_add(errors, config_service_origin(service, "scaling"),
 		    "[service %s]: scaling needs workers_max", service->name);
 	else if (service->workers_min > service->workers_max)
-		config_error_add(errors, service_origin(service, "workers_min"),
+		config_error_add(errors, config_service_origin(service, "workers_min"),
 		    "[service %s]: workers_min %lld is more than workers_max %lld",
 		    service->name, (long long)service->workers_min,
 		    (long long)service->workers_max);
 	else if (config_starts_on_demand(service) && service->queue_limit == 0)
-		config_error_add(errors, service_origin(service, "queue_limit"),
+		config_error_add(errors, config_service_origin(service, "queue_limit"),
 		    "[service %s]: with queue_limit 0 no request could wait for the "
 		    "first worker of scaling = ondemand",
 		    service->name);
@@ -423,7 +394,7 @@ strength_check(const struct config_service *service, struct config_errors *error
 	else
 		scaling_check(service, errors);
 	if (service->mode == CONFIG_MODE_INHERIT && service->max_requests > 0)
-		config_error_add(errors, service_origin(service, "max_requests"),
+		config_error_add(errors, config_service_origin(service, "max_requests"),
 		    "[service %s]: nobody counts the requests of workers that "
 		    "accept for themselves; use max_lifetime or max_memory",
 		    service->name);
@@ -435,7 +406,7 @@ breaker_check(const struct config_service *service, struct config_errors *errors
 	char time[CONFIG_NUMBER_SIZE], most[CONFIG_NUMBER_SIZE];
 
 	if (service->breaker_status != 0 && service->breaker_status < 500)
-		config_error_add(errors, service_origin(service, "breaker_status"),
+		config_error_add(errors, config_service_origin(service, "breaker_status"),
 		    "[service %s]: breaker_status = %lld is neither 0 nor 500 to 599: "
 		    "what is below is no failure of the service",
 		    service->name, (long long)service->breaker_status);
@@ -443,7 +414,7 @@ breaker_check(const struct config_service *service, struct config_errors *errors
 		return;
 	config_duration_format(service->breaker_time_ms, time);
 	config_duration_format(service->breaker_max_time_ms, most);
-	config_error_add(errors, service_origin(service, "breaker_time"),
+	config_error_add(errors, config_service_origin(service, "breaker_time"),
 	    "[service %s]: breaker_time = %s is more than breaker_max_time = %s",
 	    service->name, time, most);
 }
@@ -452,146 +423,10 @@ static void
 slow_check(const struct config_service *service, struct config_errors *errors)
 {
 	if (service->trace_signal == SIGKILL)
-		config_error_add(errors, service_origin(service, "trace_signal"),
+		config_error_add(errors, config_service_origin(service, "trace_signal"),
 		    "[service %s]: trace_signal = KILL would end a worker, not make it "
 		    "tell what it does",
 		    service->name);
-}
-
-/* The folder that workers start in. */
-static void
-chdir_check(struct config_service *service, const struct config_account *account,
-    struct config_errors *errors)
-{
-	const struct config_origin *origin = service_origin(service, "chdir");
-	struct stat st;
-	char *why = NULL;
-
-	if (service->chdir[0] == '\0') {
-		free(service->chdir);
-		service->chdir = config_path_beside(service->origin.file, ".");
-	}
-	if (stat(service->chdir, &st) == -1) {
-		config_error_add(errors, origin, "chdir: %s: %s", service->chdir,
-		    strerror(errno));
-		return;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		config_error_add(errors, origin, "chdir: %s is not a folder",
-		    service->chdir);
-		return;
-	}
-	if (account != NULL)
-		why = access_explain(service->chdir, account->uid, account->gid,
-		    account->groups, account->group_count);
-	if (why != NULL)
-		config_error_add(errors, origin, "chdir: %s", why);
-	free(why);
-}
-
-/* Who the service runs as, and everything that depends on it.  *uid is then
- * known. */
-static bool
-account_check(const struct config *config, struct config_service *service,
-    struct config_errors *errors, uid_t *uid)
-{
-	struct config_account account;
-	char *why;
-	bool known = config_service_account(config, service, &account, &why);
-	bool own = service->user[0] != '\0' || service->group[0] != '\0';
-
-	if (!known) {
-		/* that of [poold] is reported once, for the router */
-		if (own)
-			config_error_add(errors,
-			    service_origin(service,
-				service->user[0] != '\0' ? "user" : "group"),
-			    "[service %s]: %s", service->name, why);
-		free(why);
-	}
-	if (service->limits.chroot[0] != '\0') {
-		config_chroot_check(service, errors);
-	} else {
-		if (service->command[0] != '\0')
-			config_command_check(config, service, known ? &account : NULL,
-			    errors);
-		chdir_check(service, known ? &account : NULL, errors);
-	}
-	config_limits_check(service, errors);
-	*uid = account.uid;
-	config_account_free(&account);
-	return known;
-}
-
-/*
- * Linux has no way to take a descriptor back.  A worker that was broken into
- * could keep its copy of a client's socket, and read the request that the
- * client sends next, for whatever service that is.
- */
-static void
-trust_check(const struct config_listen *listen, const struct config_service **known,
-    const uid_t *uids, size_t count, struct config_errors *errors)
-{
-	size_t first = count;
-
-	if (listen->shared_trust)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		if (!serves(known[i], listen->name) ||
-		    known[i]->mode != CONFIG_MODE_LEASE)
-			continue;
-		if (first == count)
-			first = i;
-		if (uids[i] == uids[first])
-			continue;
-		config_error_add(errors, service_origin(known[i], "user"),
-		    "[service %s] and [service %s] at %s:%u run as different "
-		    "users but share the listener '%s': Linux cannot take a "
-		    "descriptor back, so a worker that was broken into could "
-		    "read the next request of a client that it once served, "
-		    "whichever service that is for; give them one user or "
-		    "listeners of their own, or say shared_trust = yes in "
-		    "[listen %s]",
-		    known[i]->name, known[first]->name, known[first]->origin.file,
-		    known[first]->origin.line, listen->name, listen->name);
-	}
-}
-
-/* Accounts, commands and folders of all services; then who trusts whom. */
-static void
-accounts_check(const struct config *config, struct config_errors *errors)
-{
-	const struct config_service **known;
-	struct config_service *service;
-	const struct config_listen *listen;
-	struct config_account router;
-	size_t count = 0;
-	uid_t *uids;
-	char *why;
-
-	if (!config_router_account(config, &router, &why)) {
-		config_error_add(errors,
-		    origin_of(CONFIG_POOLD, config->user[0] != '\0' ? "user" : "group",
-			config->at, config->origin.file != NULL ? &config->origin : NULL),
-		    "[poold]: %s", why);
-		free(why);
-	}
-	config_account_free(&router);
-	TAILQ_FOREACH (service, &config->services, entry)
-		count++;
-	known = util_alloc((count + 1) * sizeof(*known));
-	uids = util_alloc((count + 1) * sizeof(*uids));
-	count = 0;
-	TAILQ_FOREACH (service, &config->services, entry) {
-		if (!account_check(config, service, errors, &uids[count]))
-			continue;
-		known[count++] = service;
-	}
-	if (geteuid() == 0)
-		TAILQ_FOREACH (listen, &config->listens, entry)
-			trust_check(listen, known, uids, count, errors);
-	free(known);
-	free(uids);
 }
 
 void
@@ -606,7 +441,7 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		    &language->origin, errors);
 	config_languages_check(config, errors);
 	TAILQ_FOREACH (service, &config->services, entry) {
-		service->command_origin = *service_origin(service, "command");
+		service->command_origin = *config_service_origin(service, "command");
 		config_service_language_check(config, service, errors, incomplete);
 		listeners_fill(config, service, errors, incomplete);
 	}
@@ -621,6 +456,6 @@ config_check(struct config *config, struct config_errors *errors, bool incomplet
 		config_health_check(service, errors);
 		slow_check(service, errors);
 	}
-	accounts_check(config, errors);
+	config_trust_check(config, errors);
 	config_control_check(config, errors);
 }

@@ -28,6 +28,10 @@ void config_chroot_check(struct config_service *service, struct config_errors *e
 void config_limits_check(const struct config_service *service,
     struct config_errors *errors);
 
+/* The accounts of router and services, and with each the command and the folder of
+ * the service; and that only those share a listener who may trust each other. */
+void config_trust_check(const struct config *config, struct config_errors *errors);
+
 /* The interpreter that the "#!" line of a script names; NULL: no script, or
  * not to be read.  Closes fd; the caller frees the name. */
 char *config_interpreter_read(int fd);

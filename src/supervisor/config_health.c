@@ -6,21 +6,12 @@
 #include "supervisor/config_keys.h"
 #include "supervisor/expect.h"
 
-/* Where a key stands; NULL: it was not given. */
-static const struct config_origin *
-given(const struct config_service *service, const char *key)
-{
-	const struct config_origin *origin =
-	    &service->at[config_key_index(config_key_find(CONFIG_SERVICE, key))];
-
-	return origin->file != NULL ? origin : NULL;
-}
-
 /* The path becomes a request, which must be one that the router would take. */
 static void
 path_check(const struct config_service *service, struct config_errors *errors)
 {
-	const struct config_origin *origin = given(service, "health_check");
+	const struct config_origin *origin = config_key_origin(CONFIG_SERVICE,
+	    "health_check", service->at);
 	char request[CHECK_REQUEST_MAX], path[HTTP_PATH_MAX];
 	size_t len = check_request(service->health_check, request), path_len;
 	const char *why = "it is too long";
@@ -44,7 +35,8 @@ path_check(const struct config_service *service, struct config_errors *errors)
 static void
 expect_check(const struct config_service *service, struct config_errors *errors)
 {
-	const struct config_origin *origin = given(service, "health_expect");
+	const struct config_origin *origin = config_key_origin(CONFIG_SERVICE,
+	    "health_expect", service->at);
 	char why[CONFIG_WHY_SIZE];
 	struct expect expect;
 
@@ -60,17 +52,20 @@ config_health_check(const struct config_service *service, struct config_errors *
 	expect_check(service, errors);
 	if (service->health_type == CONFIG_HEALTH_TCP &&
 	    service->mode == CONFIG_MODE_LEASE)
-		config_error_add(errors, given(service, "health_type"),
+		config_error_add(errors,
+		    config_key_origin(CONFIG_SERVICE, "health_type", service->at),
 		    "[service %s]: health_type = tcp needs mode = inherit: a leased "
 		    "worker listens nowhere",
 		    service->name);
 	if (service->health_type != CONFIG_HEALTH_HTTP &&
 	    service->health_check[0] != '\0')
-		config_error_add(errors, given(service, "health_check"),
+		config_error_add(errors,
+		    config_key_origin(CONFIG_SERVICE, "health_check", service->at),
 		    "[service %s]: health_check is for health_type = http",
 		    service->name);
 	if (service->outlier_failures > 0 && service->mode == CONFIG_MODE_INHERIT)
-		config_error_add(errors, given(service, "outlier_failures"),
+		config_error_add(errors,
+		    config_key_origin(CONFIG_SERVICE, "outlier_failures", service->at),
 		    "[service %s]: outlier_failures needs mode = lease: what other "
 		    "workers answer is not seen",
 		    service->name);

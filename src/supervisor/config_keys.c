@@ -457,6 +457,23 @@ config_key_index(const struct config_key *key)
 	return (size_t)(key - config_keys);
 }
 
+const struct config_origin *
+config_key_origin(enum config_section section, const char *name,
+    const struct config_origin *at)
+{
+	at += config_key_index(config_key_find(section, name));
+	return at->file != NULL ? at : NULL;
+}
+
+const struct config_origin *
+config_service_origin(const struct config_service *service, const char *name)
+{
+	const struct config_origin *at = config_key_origin(CONFIG_SERVICE, name,
+	    service->at);
+
+	return at != NULL ? at : &service->origin;
+}
+
 const char *
 config_section_word(enum config_section section)
 {

@@ -78,6 +78,14 @@ bool config_key_known(const char *name, size_t len);
 /* The index of a key in config_keys, for the at[] of a section. */
 size_t config_key_index(const struct config_key *key);
 
+/* Where a key stands, by the at[] of its section; NULL: it was not given.  name is
+ * one that the section knows. */
+const struct config_origin *config_key_origin(enum config_section section,
+    const char *name, const struct config_origin *at);
+/* Where a key of a service stands, else where its section does. */
+const struct config_origin *config_service_origin(const struct config_service *service,
+    const char *name);
+
 /* "poold", "listen", "service" or "language". */
 const char *config_section_word(enum config_section section);
 

@@ -80,21 +80,12 @@ config_languages_free(struct config *config)
 }
 
 static const struct config_origin *
-service_origin(const struct config_service *service, const char *key)
-{
-	const struct config_origin *at =
-	    &service->at[config_key_index(config_key_find(CONFIG_SERVICE, key))];
-
-	return at->file != NULL ? at : &service->origin;
-}
-
-static const struct config_origin *
 language_origin(const struct config_language *language)
 {
-	const struct config_origin *at =
-	    &language->at[config_key_index(config_key_find(CONFIG_LANGUAGE, "command"))];
+	const struct config_origin *at = config_key_origin(CONFIG_LANGUAGE, "command",
+	    language->at);
 
-	return at->file != NULL ? at : &language->origin;
+	return at != NULL ? at : &language->origin;
 }
 
 /* --- placeholders ------------------------------------------------------- */
@@ -366,7 +357,7 @@ language_unknown(const struct config *config, const struct config_service *servi
 {
 	const char *nearest = config_nearest(service->language, language_next, config);
 
-	config_error_add(errors, service_origin(service, "language"),
+	config_error_add(errors, config_service_origin(service, "language"),
 	    "[service %s]: there is no [language %s]%s%s%s", service->name,
 	    service->language, nearest != NULL ? "; did you mean '" : "",
 	    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
@@ -378,9 +369,9 @@ blame_set(struct config_service *service, const struct config_language *language
     const char *program)
 {
 	if (strstr(program, "{app}") != NULL)
-		service->command_origin = *service_origin(service, "app");
+		service->command_origin = *config_service_origin(service, "app");
 	else if (language->origin.line == 0)
-		service->command_origin = *service_origin(service, "language");
+		service->command_origin = *config_service_origin(service, "language");
 	else
 		service->command_origin = *language_origin(language);
 }
@@ -394,7 +385,7 @@ command_error(const struct config_service *service,
 
 	/* unknown ones were reported with the language */
 	if (probe != NULL)
-		config_error_add(errors, service_origin(service, "language"),
+		config_error_add(errors, config_service_origin(service, "language"),
 		    "[service %s]: %s, which [language %s] needs", service->name, why,
 		    language->name);
 	free(probe);
@@ -448,7 +439,7 @@ app_is_path(const struct config_service *service, const struct config_language *
 	    strchr(service->app, '/') != NULL)
 		return true;
 	name = util_asprintf("%.*s", (int)len, service->app);
-	path = config_path_beside(service_origin(service, "app")->file, name);
+	path = config_path_beside(config_service_origin(service, "app")->file, name);
 	is_file = access(path, F_OK) == 0;
 	free(name);
 	free(path);
@@ -470,7 +461,8 @@ app_path(const struct config_service *service, const struct config_language *lan
 static void
 app_file_add(struct config_service *service, const char *path)
 {
-	config_strings_add(&service->app_files, path, service_origin(service, "app"));
+	config_strings_add(&service->app_files, path,
+	    config_service_origin(service, "app"));
 }
 
 /* Adds what a module may lie in below dir: "a.b:c" in the folder a, or in a file
@@ -507,7 +499,7 @@ static void
 app_check(struct config_service *service, const struct config_language *language,
     struct config_errors *errors)
 {
-	const struct config_origin *origin = service_origin(service, "app");
+	const struct config_origin *origin = config_service_origin(service, "app");
 	char *path;
 	struct stat st;
 
@@ -532,7 +524,7 @@ app_check(struct config_service *service, const struct config_language *language
 static void
 preload_choose(struct config_service *service, const struct config_language *language)
 {
-	if (service_origin(service, "preload") == &service->origin)
+	if (config_service_origin(service, "preload") == &service->origin)
 		service->preload = language->preload &&
 		    service->mode == CONFIG_MODE_LEASE;
 }
@@ -541,7 +533,7 @@ void
 config_service_language_check(const struct config *config, struct config_service *service,
     struct config_errors *errors, bool incomplete)
 {
-	const struct config_origin *command = service_origin(service, "command");
+	const struct config_origin *command = config_service_origin(service, "command");
 	bool own = command != &service->origin;
 	const struct config_language *language;
 
@@ -556,13 +548,13 @@ config_service_language_check(const struct config *config, struct config_service
 			    "[service %s] has no 'command' and no 'language'",
 			    service->name);
 		if (service->app[0] != '\0')
-			config_error_add(errors, service_origin(service, "app"),
+			config_error_add(errors, config_service_origin(service, "app"),
 			    "[service %s] has an 'app', which needs a 'language'",
 			    service->name);
 		return;
 	}
 	if (own) {
-		config_error_add(errors, service_origin(service, "language"),
+		config_error_add(errors, config_service_origin(service, "language"),
 		    "[service %s] has a 'language' and, at %s:%u, a 'command': one of "
 		    "them is enough",
 		    service->name, command->file, command->line);
@@ -575,7 +567,7 @@ config_service_language_check(const struct config *config, struct config_service
 		return;
 	preload_choose(service, language);
 	if (language->concurrency != 0 &&
-	    service_origin(service, "concurrency") == &service->origin)
+	    config_service_origin(service, "concurrency") == &service->origin)
 		service->concurrency = language->concurrency;
 	command_make(service, language, errors);
 }

@@ -11,16 +11,8 @@
 
 #include "common/util.h"
 #include "supervisor/config_check.h"
+#include "supervisor/config_keys.h"
 #include "supervisor/config_set.h"
-
-static const struct config_origin *
-origin_of(const struct config_service *service, const char *name)
-{
-	const struct config_key *key = config_key_find(CONFIG_SERVICE, name);
-	const struct config_origin *at = &service->at[config_key_index(key)];
-
-	return at->file != NULL ? at : &service->origin;
-}
 
 static void
 cpus_check(const struct config_service *service, struct config_errors *errors)
@@ -34,7 +26,8 @@ cpus_check(const struct config_service *service, struct config_errors *errors)
 		return;
 	for (int cpu = (int)count; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &cpus)) {
-			config_error_add(errors, origin_of(service, "cpu_affinity"),
+			config_error_add(errors,
+			    config_service_origin(service, "cpu_affinity"),
 			    "cpu_affinity: this machine has no CPU %d: the last is %ld",
 			    cpu, count - 1);
 			return;
@@ -58,7 +51,7 @@ hidden_check(const struct config_service *service, const char *key, const char *
 	const char *seen = real != NULL ? real : path;
 
 	if (lies_below(seen, "/tmp") || lies_below(seen, "/var/tmp"))
-		config_error_add(errors, origin_of(service, key),
+		config_error_add(errors, config_service_origin(service, key),
 		    "%s: private_tmp = yes of [service %s] hides %s from its workers",
 		    key, service->name, seen);
 	free(real);
@@ -72,11 +65,11 @@ config_limits_check(const struct config_service *service, struct config_errors *
 	if (limits->rlimit_cpu_ms != CONFIG_UNSET &&
 	    limits->rlimit_cpu_ms != CONFIG_UNLIMITED &&
 	    limits->rlimit_cpu_ms % 1000 != 0)
-		config_error_add(errors, origin_of(service, "rlimit_cpu"),
+		config_error_add(errors, config_service_origin(service, "rlimit_cpu"),
 		    "rlimit_cpu: the kernel counts whole seconds");
 	cpus_check(service, errors);
 	if (limits->private_tmp && geteuid() != 0)
-		config_error_add(errors, origin_of(service, "private_tmp"),
+		config_error_add(errors, config_service_origin(service, "private_tmp"),
 		    "private_tmp: only a poold that was started as root can give "
 		    "workers a /tmp of their own");
 	if (!limits->private_tmp)
@@ -170,7 +163,7 @@ folder_check(struct config_service *service, struct config_errors *errors)
 	}
 	fd = open_inside(service->limits.chroot, service->chdir, O_PATH | O_DIRECTORY);
 	if (fd == -1)
-		config_error_add(errors, origin_of(service, "chdir"),
+		config_error_add(errors, config_service_origin(service, "chdir"),
 		    "chdir: %s in the chroot %s: %s", service->chdir,
 		    service->limits.chroot, strerror(errno));
 	else
@@ -180,7 +173,7 @@ folder_check(struct config_service *service, struct config_errors *errors)
 void
 config_chroot_check(struct config_service *service, struct config_errors *errors)
 {
-	const struct config_origin *origin = origin_of(service, "chroot");
+	const struct config_origin *origin = config_service_origin(service, "chroot");
 	char why[CONFIG_WHY_SIZE];
 	struct stat st;
 

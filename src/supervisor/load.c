@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/load.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -15,6 +14,7 @@
 #include "common/util.h"
 #include "supervisor/environment.h"
 #include "supervisor/pool.h"
+#include "supervisor/proc.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
@@ -22,33 +22,6 @@
  * memory: starting more processes would make it worse. */
 #define SOME_PRESSURE 20.0
 #define FULL_PRESSURE 5.0
-
-/* Returns the length of what was read, 0 if there is no such file. */
-static size_t
-read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	buf[0] = '\0';
-	if (fd == -1)
-		return 0;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	buf[n] = '\0';
-	return (size_t)n;
-}
-
-static size_t
-read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return read_file(path, buf, size);
-}
 
 /* --- leased ------------------------------------------------------------ */
 
@@ -127,13 +100,12 @@ cpu_ticks(pid_t pid, bool children)
 {
 	char buf[1024];
 	unsigned long user, system, child_user, child_system;
-	const char *end;
+	const char *rest;
 
-	if (read_proc(pid, "stat", buf, sizeof(buf)) == 0 ||
-	    (end = strrchr(buf, ')')) == NULL ||
-	    sscanf(end + 1,
-		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &user,
-		&system, &child_user, &child_system) != 4)
+	if (proc_read(pid, "stat", buf, sizeof(buf)) == 0 ||
+	    (rest = proc_behind_name(buf)) == NULL ||
+	    sscanf(rest, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu",
+		&user, &system, &child_user, &child_system) != 4)
 		return 0;
 	return (uint64_t)user + system + (children ? child_user + child_system : 0);
 }
@@ -218,7 +190,7 @@ load_memory_is_short(void)
 {
 	char buf[256];
 
-	return read_file("/proc/pressure/memory", buf, sizeof(buf)) > 0 &&
+	return proc_read_file("/proc/pressure/memory", buf, sizeof(buf)) > 0 &&
 	    load_pressure_is_high(buf);
 }
 
@@ -228,7 +200,7 @@ load_rss(pid_t pid)
 	char buf[256];
 	unsigned long pages;
 
-	if (read_proc(pid, "statm", buf, sizeof(buf)) == 0 ||
+	if (proc_read(pid, "statm", buf, sizeof(buf)) == 0 ||
 	    sscanf(buf, "%*u %lu", &pages) != 1)
 		return 0;
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -241,7 +213,7 @@ load_pss(pid_t pid)
 	const char *pss;
 	unsigned long kib;
 
-	if (read_proc(pid, "smaps_rollup", buf, sizeof(buf)) == 0 ||
+	if (proc_read(pid, "smaps_rollup", buf, sizeof(buf)) == 0 ||
 	    (pss = strstr(buf, "\nPss:")) == NULL || sscanf(pss, "\nPss: %lu", &kib) != 1)
 		return 0;
 	return (uint64_t)kib * 1024;

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/slow_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/util.h"
 #include "supervisor/logs.h"
+#include "supervisor/proc.h"
 
 /* Those that a worker waits in. */
 static const struct {
@@ -61,24 +59,6 @@ static const struct {
 /* --- the look ---------------------------------------------------------- */
 
 static void
-read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	size_t len = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (
-	    fd != -1 && len < size - 1 && (n = read(fd, buf + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	if (fd != -1)
-		close(fd);
-	buf[len] = '\0';
-}
-
-static void
 first_line(char *text, size_t size)
 {
 	text[strcspn(text, "\n")] = '\0';
@@ -89,11 +69,11 @@ first_line(char *text, size_t size)
 void
 slow_log_look(pid_t pid, struct slow_look *look)
 {
-	read_proc(pid, "wchan", look->wchan, sizeof(look->wchan));
+	proc_read(pid, "wchan", look->wchan, sizeof(look->wchan));
 	first_line(look->wchan, sizeof(look->wchan));
-	read_proc(pid, "syscall", look->syscall, sizeof(look->syscall));
+	proc_read(pid, "syscall", look->syscall, sizeof(look->syscall));
 	first_line(look->syscall, sizeof(look->syscall));
-	read_proc(pid, "stack", look->stack, sizeof(look->stack));
+	proc_read(pid, "stack", look->stack, sizeof(look->stack));
 }
 
 /* --- the entry --------------------------------------------------------- */

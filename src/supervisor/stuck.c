@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/stuck.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/lease.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/pool.h"
+#include "supervisor/proc.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
@@ -26,33 +24,15 @@ set_timer(struct worker *worker, uint64_t after_ns)
 	    util_now_ns() + after_ns);
 }
 
-static void
-read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd != -1) {
-		n = read(fd, buf, size - 1);
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-/* proc(5): the state follows the command's name, which is in parentheses and
- * may hold any. */
 static bool
 is_stopped(pid_t pid)
 {
 	char buf[512];
-	const char *end;
+	const char *rest;
 
-	read_proc(pid, "stat", buf, sizeof(buf));
-	end = strrchr(buf, ')');
-	return end != NULL && (end[1] == ' ') && (end[2] == 'T' || end[2] == 't');
+	proc_read(pid, "stat", buf, sizeof(buf));
+	rest = proc_behind_name(buf);
+	return rest != NULL && rest[0] == ' ' && (rest[1] == 'T' || rest[1] == 't');
 }
 
 /* Whether what the worker says of itself allows that it has this lease: it names
@@ -91,13 +71,10 @@ has_lease(struct worker *worker)
 static bool
 handles(pid_t pid, int sig)
 {
-	char buf[4096];
-	const char *caught;
+	uint64_t caught;
 
-	read_proc(pid, "status", buf, sizeof(buf));
-	caught = strstr(buf, "\nSigCgt:");
-	return caught != NULL &&
-	    (strtoull(caught + strlen("\nSigCgt:"), NULL, 16) >> (sig - 1) & 1) != 0;
+	return proc_status_number(pid, "SigCgt", 16, &caught) &&
+	    (caught >> (sig - 1) & 1) != 0;
 }
 
 /* Has the runtime of a worker print its stack to standard error, if that is

@@ -25,6 +25,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/oneoff.h"
+#include "supervisor/plan.h"
 #include "supervisor/service.h"
 #include "supervisor/slow_ring.h"
 #include "supervisor/systemd.h"
@@ -36,12 +37,6 @@ enum supervisor_phase {
 	SUPERVISOR_SERVING,
 	SUPERVISOR_DRAINING, /* the router finishes what was accepted */
 	SUPERVISOR_STOPPING, /* workers are told to stop */
-};
-
-/* A configuration that is in use; pools of an older one may outlive it. */
-struct plan {
-	struct config *config;
-	unsigned refs;
 };
 
 struct supervisor {
@@ -88,10 +83,5 @@ void supervisor_title_show(struct supervisor *supervisor);
 bool supervisor_knows(struct supervisor *supervisor, pid_t pid);
 /* Reaps children that are not ours to know (as PID 1 we inherit strangers). */
 void supervisor_reap_strangers(struct supervisor *supervisor);
-
-/* The caller has a hold on it, and config is the plan's. */
-struct plan *plan_new(struct config *config);
-struct plan *plan_retain(struct plan *plan);
-void plan_release(struct plan *plan); /* NULL is fine */
 
 #endif

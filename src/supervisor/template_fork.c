@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/template_fork.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "supervisor/pool.h"
+#include "supervisor/proc.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker_start.h"
 
@@ -83,20 +82,6 @@ template_fork_next(struct template *template)
 	}
 }
 
-void
-template_fork_ask(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	bool was_held = pool->held;
-
-	pool->held = true; /* what fails may end it */
-	worker->awaits_fork = true;
-	template_event(&pool->template, TEMPLATE_ON_START);
-	template_fork_next(&pool->template);
-	pool->held = was_held;
-	pool_check_empty(pool);
-}
-
 bool
 template_fork_withdraw(struct worker *worker)
 {
@@ -151,40 +136,25 @@ is_newborn(const struct template *template, pid_t pid, int pidfd)
 {
 	struct supervisor *supervisor = template->pool->supervisor;
 	siginfo_t info;
-	char path[64], text[1024], *line;
-	unsigned long uid;
-	ssize_t n;
-	int fd;
+	uint64_t uid;
 
 	if (supervisor_knows(supervisor, pid) ||
 	    waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
 		return false;
-	if (!supervisor->is_root)
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd != -1 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (fd != -1)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	line = strstr(text, "\nUid:\t");
-	if (line == NULL)
-		return false;
-	uid = strtoul(line + strlen("\nUid:\t"), NULL, 10);
-	return uid == template->pool->account.uid;
+	return !supervisor->is_root ||
+	    (proc_status_number(pid, "Uid", 10, &uid) &&
+		uid == template->pool->account.uid);
 }
 
-void
+bool
 template_fork_answered(struct template *template, const struct lease_forked *forked)
 {
 	struct worker *worker = template->forking;
 	char why[128];
 	int pidfd = -1;
 
-	if (worker == NULL || forked->serial != template->serial) {
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
-	}
+	if (worker == NULL || forked->serial != template->serial)
+		return false;
 	if (forked->error != 0) {
 		snprintf(why, sizeof(why), "its template cannot fork: %s",
 		    strerror(forked->error));
@@ -193,17 +163,17 @@ template_fork_answered(struct template *template, const struct lease_forked *for
 		set_why(template, why);
 		loop_timer_clear(&template->pool->supervisor->loop, &template->timer);
 		template_fork_fail(template);
-		return;
+		return true;
 	}
 	if (forked->pid > 0 && forked->pid <= INT32_MAX)
 		pidfd = spawn_pidfd((pid_t)forked->pid);
 	if (pidfd == -1 || !is_newborn(template, (pid_t)forked->pid, pidfd)) {
 		if (pidfd != -1)
 			close(pidfd);
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
+		return false;
 	}
 	loop_timer_clear(&template->pool->supervisor->loop, &template->timer);
 	template->forking = NULL;
 	worker_start_forked(worker, (pid_t)forked->pid, pidfd);
+	return true;
 }

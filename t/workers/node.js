@@ -13,7 +13,7 @@ const pages = {
 		const { remoteAddress, remotePort, localAddress, localPort } = req.socket;
 		res.setHeader('Content-Type', 'application/json');
 		res.setHeader('Set-Cookie', ['a=1', 'b=2']);
-		res.end(JSON.stringify({ pid: process.pid, method: req.method, url: req.url,
+		res.end(JSON.stringify({ pid: process.pid, node: process.version, method: req.method, url: req.url,
 			headers: req.headers, version: req.httpVersion,
 			remoteAddress, remotePort, localAddress, localPort,
 			address: server.address(), slot: process.env.POOLD_SLOT,

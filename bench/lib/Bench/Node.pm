@@ -8,7 +8,7 @@ use strict;
 use warnings;
 use Bench::Servers;
 
-our @NAMES = qw(poold-node cluster);
+our @NAMES = qw(poold-node poold-own cluster);
 my $APP = <<'JS';
 const http = require('http');
 const body = 'x'.repeat(64);
@@ -33,6 +33,8 @@ sub take {
 	return unless Bench::Servers::take($arguments, '--node', @NAMES);
 	Bench::Servers::add('poold-node', start => \&start_poold, program => 'node',
 		package => 'nodejs', text => 'poold, requests leased to poold-node, each with a Node.js');
+	Bench::Servers::add('poold-own', start => \&start_poold, program => 'node',
+		package => 'nodejs', text => 'poold-node on a port of its own (mode = inherit)');
 	Bench::Servers::add('cluster', start => \&start_cluster, program => 'node',
 		package => 'nodejs', text => 'Node.js by itself, with its cluster module');
 	return;
@@ -41,8 +43,9 @@ sub take {
 sub start_poold {
 	my ($name) = @_;
 	my $app = Bench::Servers::write_file('bench.js', $APP);
-	Bench::Servers::start_language($name, "language = node\napp = $app",
-	    'poold-node', 'poold-node.js');
+	my $own = $name eq 'poold-own' ? "mode = inherit\nlisten = main\n" : '';
+	Bench::Servers::start_language($name, "${own}language = node\napp = $app",
+	    'poold-node', Bench::Servers::runner_files('poold-node*.js'));
 	return;
 }
 

@@ -25,6 +25,8 @@ sub new {
 	$self->{ini} = "$self->{conf}/poold.ini";
 	make_path($self->{conf}, "$self->{conf}/conf.d", $self->{run});
 	chown $self->uid, $self->gid, $self->{run} if $> == 0;
+	mkdir "$self->{dir}/tmp";
+	chmod 01777, "$self->{dir}/tmp";
 	return $self;
 }
 
@@ -87,6 +89,7 @@ sub exec_poold {
 	chdir $self->{dir};
 	$ENV{XDG_RUNTIME_DIR} = $self->{run};
 	$ENV{RUNTIME_DIRECTORY} = $self->{run};
+	$ENV{TMPDIR} = "$self->{dir}/tmp";
 	for my $name (keys %{ $self->{env} }) {
 		my $value = $self->{env}{$name};
 		$ENV{$name} = ref $value ? $value->() : $value;
