@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use Poold::Proc qw(alive signal_to stat_of);
+use Time::HiRes qw(sleep time);
 
 my $libexec = $ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec';
 my $fastcgi = <<'INI';
@@ -263,6 +264,28 @@ signal_to('TERM', $alone);
 waitpid $alone, 0;
 is($?, 0, '... and ends');
 eventually { !alive($own) } 5, '... with its application';
+
+# ... and told to end at any moment of its start, it leaves no name of its socket
+sub start_to_end {
+	my ($after) = @_;
+	my $pid = fork // die;
+	if ($pid == 0) {
+		open(STDERR, '>>', $poold->{log});
+		$ENV{TMPDIR} = "$poold->{dir}/start";
+		exec "$poold->{bin}/poold-fastcgi", '--app', '/bin/true', $port;
+	}
+	my $start = time;
+	if (defined $after) {
+		sleep $after;
+		signal_to('TERM', $pid);
+	}
+	waitpid $pid, 0;
+	return time - $start;
+}
+mkdir "$poold->{dir}/start";
+my $took = start_to_end();
+start_to_end(rand $took) for 1 .. 100;
+is(join(' ', glob "$poold->{dir}/start/*"), '', 'told to end while it starts, it leaves no file');
 
 sub eventually_get {
 	my ($where) = @_;

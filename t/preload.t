@@ -223,4 +223,55 @@ for my $what (sort keys %broken) {
 	is(scalar @{ $load->stop->{failures} }, 0, '... no request is lost');
 	$poold->stop;
 }
+# An upgrade while the template has been asked for a worker that is not there yet.
+{
+	my $poold = poold(misbehaving('hang-late') =~ s/start_timeout = 2s/start_timeout = 30s/r);
+	my ($victim, $other) = $poold->workers('app');
+	my $template = template_of($poold, 'app');
+	open(my $flag, '>', "$poold->{dir}/flag") or die;
+	close $flag;
+	signal_to 'KILL', $victim;
+	ok($poold->wait_log(qr/worker \d+ \(pid $victim\) was killed/), 'a worker dies');
+	my $naps = sub { Poold::Proc::status_of($template)->{voluntary_ctxt_switches} };
+	my $before = $naps->();
+	# it naps in the middle of its fork, again and again
+	ok(wait_until(sub { $naps->() >= $before + 4 }, 10), '... and the template is asked for its successor');
+	$poold->signal('USR2');
+	my $upgraded = $poold->wait_log(qr/goes on in the place of/, 2);
+	is($poold->get('/')->pid, $other, '... when poold is upgraded, the other answers');
+	unlink "$poold->{dir}/flag";
+	ok($upgraded || $poold->wait_log(qr/goes on in the place of/, 20), '... the upgrade is done');
+	ok(wait_until(sub { my @now = $poold->workers('app'); @now == 2 }, 20), '... and there are two workers');
+	my $now = template_of($poold, 'app');
+	my ($next) = grep { $_ != $other } $poold->workers('app');
+	ok(wait_until(sub { my %seen = map { $poold->get('/')->pid => 1 } 1 .. 8; keys %seen == 2 }, 10),
+	    '... which both answer');
+	ok(defined replaced($poold, 'app', 2, $next), '... and the template goes on forking');
+	# none that nobody knows: each process with its title is one of the two
+	my %children = $poold->children;
+	is(scalar(grep { $children{$_} =~ /^poold: app / } keys %children), 3, '... no worker is left over');
+	is($poold->stop, 0, '... and poold ends');
+	note 'upgraded ' . ($upgraded ? 'at once' : 'when it had forked') . '; the template '
+	    . ($now == $template ? 'stayed' : 'was replaced');
+}
+
+# ---- the watchdog
+
+{
+	my $poold = poold(config("workers = 2\nhealth_type = watchdog\nhealth_interval = 500ms"));
+	my $template = template_of($poold, 'app');
+	my @workers = $poold->workers('app');
+	$poold->mark;
+	signal_to 'STOP', $workers[0];
+	ok($poold->wait_log(qr/worker \d+ \(pid $workers[0]\) did not send WATCHDOG=1/),
+	    'a forked worker that stops sending to the watchdog is found out');
+	ok(wait_until(sub {
+		my @now = $poold->workers('app');
+		@now == 2 && !grep { $_ == $workers[0] } @now;
+	}, 10), '... and another one is forked');
+	is($poold->get('/')->json->{loads}, 1, '... from the same template');
+	is(template_of($poold, 'app'), $template, '... of which nobody expects to send');
+	unlike($poold->log_text($poold->{log_mark}), qr/\(pid $workers[1]\) did not send/, '... and who sends stays');
+	$poold->stop;
+}
 Poold::Test::finish();

@@ -6,6 +6,7 @@ use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use Poold::Runner;
 use File::Path qw(make_path);
+use Poold::Proc qw(signal_to);
 
 need_runner('poold-python', 'libpython3-dev');
 
@@ -179,4 +180,49 @@ SKIP: {
 	like($poold->reload, qr/virtualenv $dir\/venv is one of Python 3\.4\S*; this is Python 3/,
 	    'one of another version does not');
 }
+
+# ---- a port of its own
+
+my $own = runner_poold('poold-python', <<'INI');
+[poold]
+access_log = off
+libexec = @bin@
+
+[listen wsgi]
+address = 127.0.0.1:@port@
+
+[listen asgi]
+address = 127.0.0.1:@port2@
+
+[service wsgi]
+listen = wsgi
+mode = inherit
+language = python
+app = @bin@/wsgi.py
+workers = 2
+env.NOTES = @dir@/notes
+
+[service asgi]
+listen = asgi
+mode = inherit
+language = python
+app = @bin@/asgi.py
+workers = 2
+env.NOTES = @dir@/notes
+INI
+$own->start;
+my $client = $own->client;
+is($client->get('/show_environ/x')->json->{PATH_INFO}, '/show_environ/x', 'with a port of its own, WSGI is served');
+is($client->post('/count_body', 'x' x 300_000)->body, 300000, '... bodies too, on one connection');
+is($client->get('/boom')->status, 500, '... an exception is a 500');
+$client = $own->client(listener => 2);
+is($client->get('/show')->json->{root_path}, '', '... and ASGI');
+is($client->post('/read', 'xx')->body, '2 240', '... with bodies');
+my ($accepting) = $own->workers('wsgi');
+signal_to('KILL', $accepting);
+eventually { !grep { $_ == $accepting } $own->workers('wsgi') } 10, '... a worker that dies is replaced';
+is($own->get('/several')->body, 'abcdef', '... and they serve');
+$own->write_config(Poold::Proc::slurp("$own->{conf}/poold.ini") =~ s/workers = 2/workers = 1/r);
+like($own->reload, qr/reload done/, '... a reload goes well');
+is($own->stop, 0, '... and an end');
 finish();

@@ -66,12 +66,22 @@ socket_bind(struct application *app, const char **what)
 int
 application_open(struct application *app, const char **what)
 {
+	sigset_t all, before;
+	int error;
+
 	child_init(&app->child);
 	app->socket_fd = app->fd = -1;
 	app->used = false;
 	*what = "the socket";
 	app->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return app->listen_fd == -1 ? errno : socket_bind(app, what);
+	if (app->listen_fd == -1)
+		return errno;
+	/* a worker that is told to end while it starts leaves no folder behind */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &before);
+	error = socket_bind(app, what);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return error;
 }
 
 static void

@@ -37,6 +37,8 @@ our @NAMES = qw(poold inherit nginx-proxy haproxy nginx epoll);
 # What bench/run --python compares: bench/app.py on each.
 $KINDS{'poold-python'} = { start => \&start_poold_python,
 	text => 'poold, requests leased to poold-python' };
+$KINDS{'poold-python-own'} = { start => \&start_poold_python_own,
+	text => 'poold-python with a port of its own (mode = inherit)' };
 $KINDS{'nginx-uwsgi'} = { start => \&start_nginx_uwsgi, program => 'nginx',
 	package => 'nginx-light', also => ['uwsgi_python3', 'uwsgi-plugin-python3'],
 	text => 'nginx, passing requests to uWSGI by its own protocol on a unix socket' };
@@ -48,7 +50,7 @@ $KINDS{gunicorn} = { start => \&start_gunicorn, program => 'gunicorn',
 	text => 'gunicorn as it comes (sync), a connection for each request' };
 $KINDS{'gunicorn-gthread'} = { start => \&start_gunicorn_gthread, program => 'gunicorn',
 	package => 'gunicorn', text => 'gunicorn -k gthread --threads 4, keep-alive' };
-our @PYTHON = qw(poold-python nginx-uwsgi uwsgi gunicorn gunicorn-gthread);
+our @PYTHON = qw(poold-python poold-python-own nginx-uwsgi uwsgi gunicorn gunicorn-gthread);
 
 # What bench/run --log compares.  POOLD_OTHER is another build of poold, such as
 # one from before a change.
@@ -164,6 +166,13 @@ sub start_leased {
 	my ($name, %with) = @_;
 	start_poold($name, $KEEP, "route = /\ncommand = $dir/worker", %with);
 	return;
+}
+
+# The files of a runner whose names are like this.
+sub runner_files {
+	my ($pattern) = @_;
+	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
+	return map { s{.*/}{}r } glob "$build/libexec/$pattern";
 }
 
 # A service of a language: what its section says, and the files of its runner, which
@@ -301,6 +310,13 @@ CFG
 sub start_poold_python {
 	my ($name) = @_;
 	start_language($name, "language = python\napp = $dir/app.py", 'poold-python');
+	return;
+}
+
+sub start_poold_python_own {
+	my ($name) = @_;
+	start_language($name, "mode = inherit\nlisten = main\nlanguage = python\napp = $dir/app.py",
+	    'poold-python');
 	return;
 }
 
