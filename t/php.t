@@ -317,6 +317,13 @@ $r = $hello->get('/hello?service=demo&data=test');
 is(join(' ', @{ $r->json }{qw(language port service data)}), 'php ' . $hello->port . ' demo test', 'the example serves');
 is($hello->stop, 0, '... and stops');
 
+# What stands in the examples as a comment is there to be used.
+for my $file (glob "$example/*.ini") {
+	my $text = Poold::Proc::slurp($file) =~ s/^;(?=[a-z\[])//mgr;
+	my ($status, $said) = new_poold("[poold]\nlibexec = $poold->{bin}\n$text")->run('-t');
+	unlike($said, qr/unknown|has no meaning|needs/, "$file: its comments are settings that there are") or diag($said);
+}
+
 # ---- kills
 
 is($poold->get("/die.php?f=$notes/died")->body, 'alive', 'a php-cgi that dies in a GET: it is made again');
