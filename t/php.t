@@ -165,7 +165,7 @@ is($r->status . $r->header('location'), '301/sub/?q=1', 'a folder without its sl
 for my $path ('/none.php', '/empty/', '/empty', '/up/evil.jpg/x.php', '/up/evil.jpg/.php',
     '/outside.php', '/outside.txt', '/UPPER.PHP', '/index.php~', '/config.php.bak', '/db.inc',
     '/.env', '/.git/config', '/sub/%2e%2e/.env', '/..%2fsecret.php', '/index.php%20',
-    '/folder.php', '/index.PHP') {
+    '/folder.php', '/index.PHP', '/.hidden.php', '/index.php%00', '/index.php%00.jpg', '/sub/%2e%2e/%2e%2e/secret.php') {
 	$r = $poold->get($path);
 	ok($r->status == 404 || $r->status == 400, "$path: there is nothing") or diag($r->text);
 	unlike($r->body, qr/secret|executed|<\?php/, '... and no source');
