@@ -57,6 +57,20 @@ template_is_forking(const struct template *template)
 	return template->forking != NULL;
 }
 
+void
+template_ask(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	bool was_held = pool->held;
+
+	pool->held = true; /* what fails may end it */
+	worker->awaits_fork = true;
+	template_event(&pool->template, TEMPLATE_ON_START);
+	template_fork_next(&pool->template);
+	pool->held = was_held;
+	pool_check_empty(pool);
+}
+
 /* --- what it tells ------------------------------------------------------- */
 
 static void
@@ -78,9 +92,8 @@ on_msg(void *owner, const void *buf, size_t len, const int *fds, int fd_count)
 	pool->held = true;
 	if (len == sizeof(msg.signal) && msg.type == LEASE_READY)
 		template_event(template, TEMPLATE_ON_READY);
-	else if (len == sizeof(msg.forked) && msg.type == LEASE_FORKED)
-		template_fork_answered(template, &msg.forked);
-	else
+	else if (len != sizeof(msg.forked) || msg.type != LEASE_FORKED ||
+	    !template_fork_answered(template, &msg.forked))
 		template_event(template, TEMPLATE_ON_BREACH);
 	template_fork_next(template);
 	if (!template_is_forking(template))

@@ -57,6 +57,10 @@ bool template_is_wanted(const struct pool *pool);
  * TEMPLATE_ON_EXIT may be the end of the pool. */
 void template_event(struct template *template, enum template_event event);
 
+/* The worker, whose state is STARTING, wants a process.  Either worker_start_forked
+ * will be called, or it gets WORKER_ON_FAILED. */
+void template_ask(struct worker *worker);
+
 /* Whether a child that nobody knows may be a worker that was just born. */
 bool template_is_forking(const struct template *template);
 /* What the state has noted of it; then goes on with that. */

@@ -82,20 +82,6 @@ template_fork_next(struct template *template)
 	}
 }
 
-void
-template_fork_ask(struct worker *worker)
-{
-	struct pool *pool = worker->pool;
-	bool was_held = pool->held;
-
-	pool->held = true; /* what fails may end it */
-	worker->awaits_fork = true;
-	template_event(&pool->template, TEMPLATE_ON_START);
-	template_fork_next(&pool->template);
-	pool->held = was_held;
-	pool_check_empty(pool);
-}
-
 bool
 template_fork_withdraw(struct worker *worker)
 {
@@ -160,17 +146,15 @@ is_newborn(const struct template *template, pid_t pid, int pidfd)
 		uid == template->pool->account.uid);
 }
 
-void
+bool
 template_fork_answered(struct template *template, const struct lease_forked *forked)
 {
 	struct worker *worker = template->forking;
 	char why[128];
 	int pidfd = -1;
 
-	if (worker == NULL || forked->serial != template->serial) {
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
-	}
+	if (worker == NULL || forked->serial != template->serial)
+		return false;
 	if (forked->error != 0) {
 		snprintf(why, sizeof(why), "its template cannot fork: %s",
 		    strerror(forked->error));
@@ -179,17 +163,17 @@ template_fork_answered(struct template *template, const struct lease_forked *for
 		set_why(template, why);
 		loop_timer_clear(&template->pool->supervisor->loop, &template->timer);
 		template_fork_fail(template);
-		return;
+		return true;
 	}
 	if (forked->pid > 0 && forked->pid <= INT32_MAX)
 		pidfd = spawn_pidfd((pid_t)forked->pid);
 	if (pidfd == -1 || !is_newborn(template, (pid_t)forked->pid, pidfd)) {
 		if (pidfd != -1)
 			close(pidfd);
-		template_event(template, TEMPLATE_ON_BREACH);
-		return;
+		return false;
 	}
 	loop_timer_clear(&template->pool->supervisor->loop, &template->timer);
 	template->forking = NULL;
 	worker_start_forked(worker, (pid_t)forked->pid, pidfd);
+	return true;
 }

@@ -14,11 +14,8 @@ struct spawn;
 struct template;
 struct worker;
 
-/* The worker, whose state is STARTING, wants a process.  Either worker_start_forked
- * will be called, or it gets WORKER_ON_FAILED. */
-void template_fork_ask(struct worker *worker);
-/* It does not want one any more.  False: it is being forked just now, and what
- * template_fork_ask has promised still holds. */
+/* The worker does not want a process any more.  False: it is being forked just now,
+ * and what template_ask has promised still holds. */
 bool template_fork_withdraw(struct worker *worker);
 /* From worker_start.c: sends FORK with the worker's descriptors, which stay the
  * caller's. */
@@ -30,8 +27,9 @@ void template_fork_send(struct worker *worker, const struct spawn *spawn);
  * ready. */
 void template_fork_next(struct template *template);
 bool template_fork_is_awaited(const struct template *template);
-/* What it said to the last FORK, which is not to be trusted. */
-void template_fork_answered(struct template *template, const struct lease_forked *forked);
+/* What it said to the last FORK, which is not to be trusted.  False: it broke the
+ * contract. */
+bool template_fork_answered(struct template *template, const struct lease_forked *forked);
 /* The worker that was being forked has failed. */
 void template_fork_fail(struct template *template);
 /* Those who wait have failed, for the reason in template->why.  Who asks anew

@@ -92,7 +92,7 @@ worker_start(struct worker *worker)
 	health_spawned(worker);
 	loop_timer_clear(worker_loop(worker), &worker->timer);
 	if (template_is_wanted(worker->pool)) {
-		template_fork_ask(worker);
+		template_ask(worker);
 		return;
 	}
 	if (!fork_worker(worker)) {

@@ -45,7 +45,7 @@ sub start_poold {
 	my $app = Bench::Servers::write_file('bench.js', $APP);
 	my $own = $name eq 'poold-own' ? "mode = inherit\nlisten = main\n" : '';
 	Bench::Servers::start_language($name, "${own}language = node\napp = $app",
-	    'poold-node', 'poold-node.js');
+	    'poold-node', Bench::Servers::runner_files('poold-node*.js'));
 	return;
 }
 

@@ -168,6 +168,13 @@ sub start_leased {
 	return;
 }
 
+# The files of a runner whose names are like this.
+sub runner_files {
+	my ($pattern) = @_;
+	my $build = $ENV{top_builddir} // "$FindBin::Bin/../build";
+	return map { s{.*/}{}r } glob "$build/libexec/$pattern";
+}
+
 # A service of a language: what its section says, and the files of its runner, which
 # poold shall find in a folder that all users can read.
 sub start_language {

@@ -37,7 +37,7 @@ my %languages = (
 		workers => 8, inner => qr/^php-cgi/, streams => 1, ini => 'only_scripts = yes' },
 	csharp => { runner => [ 'poold-csharp', 'Poold.dll' ], runtime => [ 'mcs', 'mono' ],
 		app => 'App.cs', workers => 6 },
-	node => { runner => [ 'poold-node', 'poold-node.js' ], runtime => ['node'],
+	node => { runner => [ 'poold-node', Poold::Runner::files('poold-node*.js') ], runtime => ['node'],
 		app => 'app.js', workers => 6, inner => qr/^node/, concurrency => 64 },
 );
 our @NAMES = qw(c python asgi cgi php csharp node);

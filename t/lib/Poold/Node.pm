@@ -10,11 +10,10 @@ use Cwd qw(realpath);
 use Exporter qw(import);
 use Test::More ();
 use Poold::Proc qw(alive stat_of);
+use Poold::Runner;
 use Poold::Test;
 
 our @EXPORT_OK = qw(node_program node_programs node_skip_all with_node copy_node nodes);
-
-my $libexec = $ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec';
 
 sub node_program { return $ENV{POOLD_TEST_NODE} // 'node' }
 
@@ -34,7 +33,7 @@ sub node_programs {
 
 # Ends the test when there is nothing to test.
 sub node_skip_all {
-	Test::More::plan(skip_all => 'poold-node was not built') unless -x "$libexec/poold-node";
+	Test::More::plan(skip_all => 'poold-node was not built') unless -x Poold::Runner::path_of('poold-node');
 	my $program = node_program();
 	Test::More::plan(skip_all => 'Node.js is not installed (Debian: nodejs)')
 	    if system("'$program' --version >/dev/null 2>&1") != 0 && !$ENV{CI};
@@ -57,8 +56,9 @@ sub copy_node {
 	chmod 0777, "$poold->{dir}/notes";
 	$poold->{keep} = qr{^(?:notes/|access)};
 	Poold::Test::copy_program(Poold::Test::srcdir() . '/t/workers/node.js', "$poold->{bin}/node.js");
-	Poold::Test::copy_program(Poold::Test::real_program("$libexec/poold-node"), "$poold->{bin}/poold-node");
-	Poold::Test::copy_program("$libexec/poold-node.js", "$poold->{bin}/poold-node.js");
+	for my $file ('poold-node', Poold::Runner::files('poold-node*.js')) {
+		Poold::Test::copy_program(Poold::Test::real_program(Poold::Runner::path_of($file)), "$poold->{bin}/$file");
+	}
 	return;
 }
 

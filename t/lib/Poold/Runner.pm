@@ -11,6 +11,9 @@ our @EXPORT = qw(need_runner runner_poold note_of download leave_in_the_middle);
 
 sub path_of { return ($ENV{POOLD_LIBEXEC} // Poold::Test::builddir() . '/libexec') . "/$_[0]" }
 
+# The names of a runner's files that are like this.
+sub files { return map { s{.*/}{}r } glob path_of($_[0]) }
+
 # Skips the test where the runner was not built, for want of what is in Debian's package.
 sub need_runner {
 	my ($name, $package) = @_;
