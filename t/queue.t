@@ -49,8 +49,8 @@ sub warm_up {
 {
 	warm_up('/limited');
 	my @clients = map { $poold->client } 1 .. 12;
-	$_->request('GET', '/limited?sleep_ms=400') for @clients;
-	eventually { 9 == grep { $_->readable(0) } @clients } 0.35,
+	$_->request('GET', '/limited?sleep_ms=1500') for @clients;
+	eventually { 9 == grep { $_->readable(0) } @clients } 1.3,
 	    'what is over queue_limit is refused at once';
 	my @got = map { $_->response } @clients;
 	my @refused = grep { $_->status == 503 } @got;
