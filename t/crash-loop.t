@@ -5,7 +5,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Poold::Test;
 use Poold::Proc qw(signal_to);
-use Time::HiRes qw(time);
 
 my $ini = <<'INI';
 [listen main]
@@ -34,20 +33,22 @@ Poold::Test::copy_program(program('crash'), "$poold->{bin}/flaky");
 $poold->mark;
 signal_to 'KILL', $poold->workers('flaky');
 
-# When each death was logged, seen from here.
-my @deaths;
-my $deaths_seen = sub {
-	my $count = () = $poold->log_text($poold->{log_mark})
-	    =~ /^.*\bflaky\b.*(?:status|code) 3.*$/mg;
-	push @deaths, time while @deaths < $count;
-	return @deaths >= 5;
-};
-eventually { $deaths_seen->() } 8, 'workers that die at once are started again';
-my @gaps = map { $deaths[ $_ + 1 ] - $deaths[$_] } 0 .. $#deaths - 1;
-cmp_ok($gaps[-1], '>', 1.5 * $gaps[-2], '... after a time that doubles')
-    or diag "@gaps";
-cmp_ok($gaps[-2], '>', 1.5 * $gaps[-3], '... each time') or diag "@gaps";
-ok($poold->wait_log(qr/\bflaky\b.*(?:ms|s\b|back)/i), '... and the log says so');
+# What the log says of it: when each worker died, and after how long the next one starts.
+my (@deaths, @pauses);
+eventually {
+	my $text = $poold->log_text($poold->{log_mark});
+	@deaths = map { /T(\d+):(\d+):([\d.]+)Z/ ? $1 * 3600 + $2 * 60 + $3 : () }
+	    $text =~ /^(.*\bflaky\b.*exited with status 3.*)$/mg;
+	@pauses = $text =~ /\bflaky: worker 0 is started again in ([\d.]+) s/g;
+	@deaths >= 5 && @pauses >= 5;
+} 20, 'workers that die at once are started again';
+for my $n (2 .. 4) {
+	cmp_ok($pauses[$n], '>', 1.5 * $pauses[ $n - 1 ], "... after a pause that doubles ($n)")
+	    or diag "@pauses";
+}
+my @gaps = map { $_ < 0 ? $_ + 86400 : $_ } map { $deaths[ $_ + 1 ] - $deaths[$_] } 0 .. 3;
+my @early = grep { $gaps[$_] + 0.06 < $pauses[$_] } 0 .. 3;
+is("@early", '', '... and is as long as the log says') or diag "@gaps: @pauses";
 
 is(join(' ', $poold->workers('good')), "@good", 'the other service keeps its workers');
 is($poold->get('/good')->status, 200, '... and answers');

@@ -103,7 +103,13 @@ for my $size (0, 1, 65_536, 300_000) {
 	my $client = $poold->client;
 	$client->send("POST /sharp/body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"
 	    . "\r\n\r\nzz\r\n");
-	is($client->response->status, 500, 'broken chunks are no body');
+	is($client->response->status, 400, 'broken chunks are no body');
+	$client = $poold->client;
+	$client->send("POST /sharp/body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"
+	    . "\r\n\r\n3\r\nabcde\r\n0\r\n\r\n");
+	is($client->response->status, 400, '... nor are chunks that are longer than they say');
+	is($poold->post('/sharp/whole', 'x' x (1 << 20))->status, 200, 'a handler takes a whole body');
+	is($poold->post('/sharp/whole', 'x' x (1 + (1 << 20)))->status, 413, '... up to its limit');
 }
 {
 	my $client = $poold->client;
@@ -146,7 +152,7 @@ like($poold->get('/sharp/exact?length=9')->error, qr/./,
 	    '422 application/problem+json', 'a problem is one');
 	is($problem->json->{detail}, qq("no"\x01), '... and valid JSON');
 }
-is($poold->get('/sharp/forbidden')->body, 'Content-Length;connection;bad name;;split',
+is($poold->get('/sharp/forbidden')->body, 'Content-Length;connection;bad name;;split;split;split;type',
     'fields that would break the framing are refused');
 {
 	$poold->mark;

@@ -165,7 +165,7 @@ is($r->status . $r->header('location'), '301/sub/?q=1', 'a folder without its sl
 for my $path ('/none.php', '/empty/', '/empty', '/up/evil.jpg/x.php', '/up/evil.jpg/.php',
     '/outside.php', '/outside.txt', '/UPPER.PHP', '/index.php~', '/config.php.bak', '/db.inc',
     '/.env', '/.git/config', '/sub/%2e%2e/.env', '/..%2fsecret.php', '/index.php%20',
-    '/folder.php', '/index.PHP') {
+    '/folder.php', '/index.PHP', '/.hidden.php', '/index.php%00', '/index.php%00.jpg', '/sub/%2e%2e/%2e%2e/secret.php') {
 	$r = $poold->get($path);
 	ok($r->status == 404 || $r->status == 400, "$path: there is nothing") or diag($r->text);
 	unlike($r->body, qr/secret|executed|<\?php/, '... and no source');
@@ -316,6 +316,13 @@ $hello->start;
 $r = $hello->get('/hello?service=demo&data=test');
 is(join(' ', @{ $r->json }{qw(language port service data)}), 'php ' . $hello->port . ' demo test', 'the example serves');
 is($hello->stop, 0, '... and stops');
+
+# What stands in the examples as a comment is there to be used.
+for my $file (glob "$example/*.ini") {
+	my $text = Poold::Proc::slurp($file) =~ s/^;(?=[a-z\[])//mgr;
+	my ($status, $said) = new_poold("[poold]\nlibexec = $poold->{bin}\n$text")->run('-t');
+	unlike($said, qr/unknown|has no meaning|needs/, "$file: its comments are settings that there are") or diag($said);
+}
 
 # ---- kills
 

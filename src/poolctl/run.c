@@ -14,24 +14,13 @@
 
 #include "poolctl/command.h"
 #include "poolctl/relay.h"
+#include "poolctl/signals.h"
 
 #define REFUSED	    125 /* poold refused, or has gone: nothing of the command */
 #define REQUEST_MAX 4096
 
 static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 	SIGWINCH };
-
-static int
-open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 /* The request on a line; NULL: it was said why not. */
 static char *
@@ -151,8 +140,9 @@ run_run(struct client *client, const struct options *options, char **args)
 	struct relay relay;
 	json_t *last;
 	char *request;
-	int status, signal_fd = open_signals();
+	int status, signal_fd;
 
+	signal_fd = signals_open(signals, sizeof(signals) / sizeof(signals[0]));
 	/* a command may close its input before all of it is written */
 	signal(SIGPIPE, SIG_IGN);
 	if (signal_fd == -1 || !relay_open(&relay))

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "poolctl/signals.h"
 #include "poolctl/top_ink.h"
 
 #define DELAY	    1.0
@@ -318,18 +319,6 @@ loop(struct top *top, int signal_fd)
 	}
 }
 
-static int
-open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* As if it had not been caught. */
 static void
 die_of(int sig)
@@ -384,7 +373,7 @@ top_run(const struct options *options)
 		return status;
 	setlocale(LC_CTYPE, "");
 	top.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	signal_fd = open_signals();
+	signal_fd = signals_open(signals, sizeof(signals) / sizeof(signals[0]));
 	if (signal_fd == -1)
 		err(EX_OSERR, "signalfd");
 	top_link_init(&top.link, options->path);

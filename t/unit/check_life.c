@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* The state x event tables of workers and pools: every cell, and what must
- * hold on every path through them. */
+ * hold on every path through them; and the pauses between two lives. */
 #include <check.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/util.h"
 #include "supervisor/life.h"
 
 /* What has a process? */
@@ -383,6 +385,17 @@ START_TEST(every_state_has_a_name)
 }
 END_TEST
 
+START_TEST(pauses_between_attempts_double_up_to_their_maximum)
+{
+	ck_assert_uint_eq(util_back_off_ns(0, 100, 5000), 100);
+	ck_assert_uint_eq(util_back_off_ns(2, 100, 5000), 100);
+	ck_assert_uint_eq(util_back_off_ns(3, 100, 5000), 200);
+	ck_assert_uint_eq(util_back_off_ns(7, 100, 5000), 3200);
+	ck_assert_uint_eq(util_back_off_ns(8, 100, 5000), 5000);
+	ck_assert_uint_eq(util_back_off_ns(UINT_MAX, 100, 5000), 5000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -410,6 +423,7 @@ main(void)
 	    the_queue_is_shut_only_when_the_router_is_done_or_all_is_given_up);
 	tcase_add_test(tc, a_pool_ends_once_and_only_when_it_is_empty);
 	tcase_add_test(tc, every_state_has_a_name);
+	tcase_add_test(tc, pauses_between_attempts_double_up_to_their_maximum);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -86,10 +86,16 @@ static class Contract {
 			} catch (ArgumentException) {
 				refused += name + ";";
 			}
+		foreach (string value in new[] { "a\r\nX-Forged: b", "a\u0001", "a\u010a" })
+			try {
+				request.SetHeader("X-Split", value);
+			} catch (ArgumentException) {
+				refused += "split;";
+			}
 		try {
-			request.SetHeader("X-Split", "a\r\nX-Forged: b");
+			request.Respond(200, "text/plain\r\nX-Forged: b", "");
 		} catch (ArgumentException) {
-			refused += "split";
+			refused += "type";
 		}
 		request.Respond(200, "text/plain", refused);
 	}

@@ -10,7 +10,7 @@
 
 #include "../files/path.h"
 
-/* What find_part found. */
+/* What part_find found. */
 enum part { PART_FOLDER, PART_FILE, PART_NONE };
 
 /* Looks at path below the folder.  PART_NONE: *status says why. */

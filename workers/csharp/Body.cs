@@ -11,7 +11,8 @@ public sealed partial class Request {
 
 	ulong bodyLeft;	     // of it, or of the chunk
 	ulong bodyRead;
-	bool chunksOver, continued, bodyFailed;
+	bool chunksOver, continued;
+	int bodyProblem;     // the status that says what is wrong with it; 0: nothing
 	byte[] whole;
 	readonly byte[] one = new byte[1];
 
@@ -21,7 +22,8 @@ public sealed partial class Request {
 	}
 
 	// Reads at least one byte of the body, at most count; 0 at its end.  Throws an
-	// IOException when the client leaves or its chunks are broken.
+	// IOException when the client leaves or its chunks are broken; a handler that
+	// does not catch it has answered 400 or 413.
 	public int Read(byte[] buffer, int offset, int count) {
 		if (count == 0 || (lease.IsChunked ? !NextChunk() : bodyLeft == 0))
 			return 0;
@@ -29,8 +31,8 @@ public sealed partial class Request {
 		int n = Receive(buffer, offset, (int)Math.Min((ulong)count, bodyLeft));
 		bodyLeft -= (ulong)n;
 		bodyRead += (ulong)n;
-		if (lease.IsChunked && bodyLeft == 0)
-			ReadLine(); // behind the chunk
+		if (lease.IsChunked && bodyLeft == 0 && ReadLine() != "")
+			throw Broken(400, "more than its chunk");
 		return n;
 	}
 
@@ -43,7 +45,7 @@ public sealed partial class Request {
 		int n;
 		while ((n = Read(buffer, 0, buffer.Length)) > 0) {
 			if (stream.Length + n > max)
-				throw new IOException("the body is longer than " + max + " bytes");
+				throw Broken(413, "more than " + max + " bytes");
 			stream.Write(buffer, 0, n);
 		}
 		return whole = stream.ToArray();
@@ -60,7 +62,7 @@ public sealed partial class Request {
 
 	// Whether the body is read to its end; a short rest of it is.
 	bool DrainBody() {
-		if (lease.IsChunked || bodyFailed)
+		if (lease.IsChunked || bodyProblem != 0)
 			return false;
 		if (bodyLeft > DrainMax || (bodyLeft > 0 && lease.IsExpected && !continued))
 			return false;
@@ -88,16 +90,16 @@ public sealed partial class Request {
 		if (size.Length > 16 || !ulong.TryParse(size,
 			System.Globalization.NumberStyles.AllowHexSpecifier,
 			System.Globalization.CultureInfo.InvariantCulture, out length))
-			throw Broken("a bad chunk");
+			throw Broken(400, "a bad chunk");
 		if (length > lease.BodyMax - bodyRead)
-			throw Broken("a body that is too long");
+			throw Broken(413, "a body that is too long");
 		bodyLeft = length;
 		if (length > 0)
 			return true;
 		chunksOver = true;
 		for (int trailers = 0; ReadLine() != ""; trailers++)
 			if (trailers == TrailersMax)
-				throw Broken("too many trailers");
+				throw Broken(400, "too many trailers");
 		return false;
 	}
 
@@ -109,13 +111,13 @@ public sealed partial class Request {
 			if (one[0] == '\n' && line.Length > 0 && line[line.Length - 1] == '\r')
 				return line.ToString(0, line.Length - 1);
 			if (one[0] == '\n' || line.Length == LineMax)
-				throw Broken("a bad line between chunks");
+				throw Broken(400, "a bad line between chunks");
 			line.Append((char)one[0]);
 		}
 	}
 
-	IOException Broken(string what) {
-		bodyFailed = true;
+	IOException Broken(int status, string what) {
+		bodyProblem = status;
 		return new IOException("the client sent " + what);
 	}
 }

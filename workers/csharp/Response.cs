@@ -33,7 +33,7 @@ public sealed partial class Request {
 		if (!IsToken(name) || Array.Exists(reserved, r =>
 			r.Equals(name, StringComparison.OrdinalIgnoreCase)))
 			throw new ArgumentException("field name: " + name);
-		if (value.IndexOfAny(new[] { '\r', '\n', '\0' }) != -1)
+		if (!IsValue(value))
 			throw new ArgumentException("field value of " + name);
 		fields.Add(new KeyValuePair<string, string>(name, value));
 	}
@@ -112,6 +112,8 @@ public sealed partial class Request {
 			throw new InvalidOperationException("there is a response already");
 		if (status < 200 || status > 599)
 			throw new ArgumentException("status: " + status);
+		if (type != null && !IsValue(type))
+			throw new ArgumentException("the type has characters that it may not have");
 		Status = status;
 		state = State.Begun;
 		sendsChunks = length == -1 && !lease.IsHttp10;
@@ -147,7 +149,9 @@ public sealed partial class Request {
 	// The handler has thrown: the client learns no more than that.
 	void Fail() {
 		fields.Clear();
-		if (state == State.None)
+		if (state == State.None && bodyProblem != 0)
+			Problem(bodyProblem, "the body is broken or too long");
+		else if (state == State.None)
 			Problem(500, "the application failed");
 	}
 
@@ -178,6 +182,14 @@ public sealed partial class Request {
 			if (c <= ' ' || c >= 0x7f || "\"(),/:;<=>?@[\\]{}".IndexOf(c) != -1)
 				return false;
 		return text.Length > 0;
+	}
+
+	// What is beyond Latin-1 would become something else on the way.
+	static bool IsValue(string text) {
+		foreach (char c in text)
+			if ((c < ' ' && c != '\t') || c == 0x7f || c > 0xff)
+				return false;
+		return true;
 	}
 
 	static string Reason(int status) {
