@@ -106,6 +106,17 @@ ok(note_of('listening', '"port":3000'), 'listen() calls back');
 get('said');
 ok($poold->wait_log("said on $_"), "the log has what is $_") for 'stdout', 'stderr';
 
+# ---- the connections that it sees
+
+$client = $poold->client;
+my $other = $poold->client;
+is(join(' ', map { $client->get('/app/show')->json->{requests} } 1 .. 3), '1 2 3',
+    'the socket is the same for the requests of one connection');
+is($other->get('/app/show')->json->{requests}, 1, '... and another one for another');
+$client->post('/app/read', 'x' x 100_000);
+is($client->get('/app/stream')->body, "first\nsecond\n", '... where Node writes to the client by itself, too');
+is($client->get('/app/show')->json->{requests}, 4, '... and what follows');
+
 # ---- bodies
 
 sub sum { my $s = 0; $s += ord for split //, $_[0]; return $s }

@@ -24,7 +24,7 @@ language = python
 app = @bin@/hostile.py
 workers = 1
 request_timeout = 30s
-rlimit_as = @limit@
+@limit@
 env.NOTES = @dir@/notes
 
 [service asgi]
@@ -35,7 +35,7 @@ workers = 1
 concurrency = 4
 request_timeout = 30s
 stop_timeout = 2s
-rlimit_as = @limit@
+@limit@
 
 [service quiet]
 route = /quiet
@@ -43,7 +43,7 @@ language = python
 app = @bin@/hostile.py
 workers = 1
 INI
-my $limit = $sanitized ? '0' : '600M'; # its shadow is larger than that
+my $limit = $sanitized ? q{} : "rlimit_as = 600M"; # its shadow is larger than that
 my $poold = runner_poold('poold-python', $ini =~ s/\@limit\@/$limit/gr);
 $poold->start;
 my $quiet = $poold->get('/quiet/pid')->body;
@@ -97,7 +97,10 @@ for my $round (1 .. 3) {
 }
 is(worker(), $worker, 'thousands of such requests are answered by one worker');
 is(get('fds')->body, $fds, '... with no more descriptors than before');
-cmp_ok(status_of($worker)->{VmRSS} =~ s/ .*//r, '<', $memory + patience(2048), '... and no more memory');
+SKIP: {
+	skip 'a sanitizer keeps what is freed', 1 if $sanitized;
+	cmp_ok(status_of($worker)->{VmRSS} =~ s/ .*//r, '<', $memory + patience(2048), '... and no more memory');
+}
 
 # ---- ASGI
 

@@ -10,12 +10,13 @@ const chunk = Buffer.alloc(65536, 'abcdefgh');
 
 const pages = {
 	show(req, res) {
+		req.socket.requests = (req.socket.requests ?? 0) + 1;
 		const { remoteAddress, remotePort, localAddress, localPort } = req.socket;
 		res.setHeader('Content-Type', 'application/json');
 		res.setHeader('Set-Cookie', ['a=1', 'b=2']);
 		res.end(JSON.stringify({ pid: process.pid, node: process.version, method: req.method, url: req.url,
 			headers: req.headers, version: req.httpVersion,
-			remoteAddress, remotePort, localAddress, localPort,
+			remoteAddress, remotePort, localAddress, localPort, requests: req.socket.requests,
 			address: server.address(), slot: process.env.POOLD_SLOT,
 			words: process.argv.slice(2), options: process.execArgv,
 			protocol: process.env.POOLD_PROTOCOL || 'none' }));
