@@ -285,6 +285,21 @@ inherit_next(const void *arg, size_t i)
 	return words[i];
 }
 
+/* What is about requests that nobody knows of. */
+static void
+lease_keys_check(const struct config_service *service, struct config_errors *errors)
+{
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if ((key->flags & CONFIG_KEY_LEASE) != 0 && service->at[i].file != NULL)
+			config_error_add(errors, &service->at[i],
+			    "[service %s] has %s, which needs mode = lease: poold does "
+			    "not see the requests of workers that accept for themselves",
+			    service->name, key->name);
+	}
+}
+
 /* How its workers are told of their sockets; without a word, as systemd does. */
 static void
 inherit_check(struct config_service *service, struct config_errors *errors)
@@ -302,6 +317,7 @@ inherit_check(struct config_service *service, struct config_errors *errors)
 			    service->name);
 		return;
 	}
+	lease_keys_check(service, errors);
 	if (service->preload)
 		config_error_add(errors, config_service_origin(service, "preload"),
 		    "[service %s] has preload, which needs mode = lease", service->name);

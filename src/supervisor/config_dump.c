@@ -288,6 +288,8 @@ service_write(FILE *out, const struct config *config,
 
 	if (!compare && service->language[0] != '\0')
 		effective.command[0] = '\0';
+	if (service->mode == CONFIG_MODE_INHERIT)
+		without |= CONFIG_KEY_LEASE;
 	fprintf(out, "[service %s]\n", service->name);
 	keys_write(out, CONFIG_SERVICE, &effective, without);
 	options_write(out, &effective.options);

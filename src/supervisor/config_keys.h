@@ -50,6 +50,7 @@ enum config_key_flag {
 				       * is CONFIG_UNSET then */
 	CONFIG_KEY_UNLIMITED = 1 << 3, /* "unlimited" is CONFIG_UNLIMITED */
 	CONFIG_KEY_LIVE = 1 << 4,      /* a change needs no new workers */
+	CONFIG_KEY_LEASE = 1 << 5,     /* of a service: needs mode = lease */
 };
 
 struct config_key {

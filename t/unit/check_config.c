@@ -493,6 +493,17 @@ START_TEST(an_inherit_service_owns_its_listener_alone)
 }
 END_TEST
 
+START_TEST(keys_about_requests_are_for_leased_services)
+{
+	load_bad(LISTEN SERVICE "[listen own]\naddress = :8081\n[service i]\n"
+				"mode = inherit\nlisten = own\ncommand = /bin/sh\n"
+				"request_timeout = 5s\nbreaker_time = 1s\n",
+	    2, "t.ini:13: [service i] has breaker_time, which needs mode = lease");
+	ck_assert(has_error("t.ini:12: [service i] has request_timeout, which needs "
+			    "mode = lease"));
+}
+END_TEST
+
 START_TEST(a_route_belongs_to_one_service)
 {
 	load_bad(LISTEN SERVICE "[service b]\ncommand = /bin/sh\n"
@@ -1322,6 +1333,7 @@ checks_case(void)
 	tcase_add_test(tc, listeners_must_not_overlap);
 	tcase_add_test(tc, a_service_without_listen_gets_what_nobody_owns);
 	tcase_add_test(tc, an_inherit_service_owns_its_listener_alone);
+	tcase_add_test(tc, keys_about_requests_are_for_leased_services);
 	tcase_add_test(tc, a_route_belongs_to_one_service);
 	tcase_add_test(tc, a_route_given_twice_is_an_error);
 	tcase_add_test(tc, a_route_is_shared_when_all_give_a_weight);
