@@ -4,6 +4,7 @@
 # POOLD_TEST_NODE: as in node.t.
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::IP;
 use Poold::Test;
 use Poold::Node qw(node_skip_all with_node copy_node);
 use Poold::Proc qw(alive signal_to);
@@ -140,6 +141,55 @@ is(count('end', 'SIGTERM'), 0, 'an application with a handler of its own');
 is($poold->stop, 0, 'all of it stops');
 is(count('end', 'SIGTERM'), 2, '... is told, in each process');
 is(count('end', 'closed'), 2, '... and closes its server');
+
+# ---- servers of other kinds
+
+my $kinds = new_poold(with_node(<<'INI'));
+[poold]
+libexec = @bin@
+
+[listen lines]
+address = 127.0.0.1:@port@
+
+[listen two]
+address = 127.0.0.1:@port2@
+
+[service lines]
+mode = inherit
+listen = lines
+language = node
+app = lines.js
+workers = 1
+ready_after = 60s
+start_timeout = 60s
+
+[service two]
+mode = inherit
+listen = two
+language = node
+app = two.js
+workers = 1
+ready_after = 60s
+start_timeout = 60s
+INI
+copy_node($kinds);
+$kinds->write_file('lines.js', <<'JS');
+require('net').createServer((socket) => socket.end('a line\n')).listen(3000);
+JS
+$kinds->write_file('two.js', <<'JS');
+require('http2').createServer((req, res) => res.end(req.httpVersion)).listen(3000);
+JS
+$kinds->start;
+my $line = IO::Socket::IP->new(PeerAddr => '127.0.0.1', PeerPort => $kinds->port) or die $!;
+is(scalar <$line>, "a line\n", 'a server of node:net accepts on the port of its service');
+SKIP: {
+	skip('this curl knows no HTTP/2', 1) if `curl -V` !~ /\bHTTP2\b/;
+	my $two = $kinds->port(2);
+	is(`curl -sS --http2-prior-knowledge --max-time 60 http://127.0.0.1:$two/`, '2.0',
+	    'and so does one of node:http2');
+}
+close $line;
+is($kinds->stop, 0, '... and they stop');
 
 # ---- what does not start
 
