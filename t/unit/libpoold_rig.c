@@ -107,7 +107,7 @@ answer_fields(struct poold_request *req)
 static void
 answer_phases(struct poold_request *req)
 {
-	char name[8];
+	char name[16];
 	int n = 0;
 
 	n += poold_phase(req, "db") == 0;
