@@ -305,30 +305,7 @@ for my $case ([ 'of a large one', 'GET', 200_000, '' ], [ 'of a small one', 'GET
 	wait_until(sub { !alive(Poold::Proc::slurp("$notes/$once")) }, 10);
 	wait_until(sub { 2 == grep { $_ } nodes('pool') }, 10);
 }
-for my $what ('workers', 'nodes') {
-	my $list = $what eq 'workers' ? sub { $poold->workers('pool') } : sub { nodes('pool') };
-	wait_until(sub { 2 == grep { $_ } nodes('pool') }, 10);
-	my @loads = map { load($poold, target => '/pool/show', rate => 1000) } 1 .. 3;
-	my $killed = 0;
-	for my $round (1 .. 10) {
-		my @pids;
-		wait_until(sub { (@pids = $list->()) == 2 }, 10);
-		my $victim = $pids[ $round % 2 ] // last;
-		signal_to('KILL', $victim);
-		$killed++;
-		wait_until(sub { my @now = $list->(); @now == 2 && !grep { $_ == $victim } @now }, 10);
-		# a request is repeated once: not to hit the same one again
-		my %seen;
-		wait_until(sub {
-			$seen{ $poold->get('/pool/show')->json->{pid} // 0 } = 1;
-			return 2 == grep { $seen{$_} } nodes('pool');
-		}, 10);
-	}
-	my @results = map { $_->stop } @loads;
-	is($killed, 10, "$what are killed under load");
-	cmp_ok($_->{answered}, '>', 20, '... and requests answered') for @results;
-	is(join(' ', map { @{ $_->{failures} } } @results), '', '... of which none fails');
-}
+# Kills under load: chaos-languages.t
 
 # ---- reloads
 
