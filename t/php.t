@@ -20,6 +20,16 @@ my $ini = "[poold]\naccess_log = off\nlibexec = \@bin\@\n"
 [listen main]
 address = 127.0.0.1:@port@
 
+[listen own]
+address = 127.0.0.1:@port2@
+
+[service own]
+mode = inherit
+listen = own
+language = php
+app = @dir@/site
+workers = 1
+
 [service site]
 route = /
 language = php
@@ -329,6 +339,20 @@ for my $file (glob "$example/*.ini") {
 is($poold->get("/die.php?f=$notes/died")->body, 'alive', 'a php-cgi that dies in a GET: it is made again');
 unlink "$notes/died";
 is($poold->post("/die.php?f=$notes/died", 'x')->status, 502, '... in a POST: 502');
+
+# ---- a port of its own
+
+{
+	my ($idle, $client) = map { $poold->client(listener => 2) } 1 .. 2;
+	my $one = $idle->get('/');
+	is($one->status, 200, 'poold-fastcgi accepts for itself with mode = inherit');
+	is($one->json->{SERVER_PORT}, $poold->port(2), '... on the port of its service');
+	my $pid = $client->get('/sub/deep.php/x')->json->{pid};
+	is($pid, $one->json->{pid}, '... where a connection that idles holds nobody up');
+	kill 'KILL', $pid;
+	wait_until(sub { !alive($pid) }, 10);
+	isnt($idle->get('/')->json->{pid}, $pid, '... and a php-cgi that ends is replaced');
+}
 
 # ---- wrong ones
 

@@ -8,7 +8,7 @@ use strict;
 use warnings;
 use Bench::Servers;
 
-our @NAMES = qw(poold-node poold-own cluster);
+our @NAMES = qw(poold-node poold-node-own cluster);
 my $APP = <<'JS';
 const http = require('http');
 const body = 'x'.repeat(64);
@@ -33,7 +33,7 @@ sub take {
 	return unless Bench::Servers::take($arguments, '--node', @NAMES);
 	Bench::Servers::add('poold-node', start => \&start_poold, program => 'node',
 		package => 'nodejs', text => 'poold, requests leased to poold-node, each with a Node.js');
-	Bench::Servers::add('poold-own', start => \&start_poold, program => 'node',
+	Bench::Servers::add('poold-node-own', start => \&start_poold, program => 'node',
 		package => 'nodejs', text => 'poold-node on a port of its own (mode = inherit)');
 	Bench::Servers::add('cluster', start => \&start_cluster, program => 'node',
 		package => 'nodejs', text => 'Node.js by itself, with its cluster module');
@@ -43,7 +43,7 @@ sub take {
 sub start_poold {
 	my ($name) = @_;
 	my $app = Bench::Servers::write_file('bench.js', $APP);
-	my $own = $name eq 'poold-own' ? "mode = inherit\nlisten = main\n" : '';
+	my $own = $name eq 'poold-node-own' ? "mode = inherit\nlisten = main\n" : '';
 	Bench::Servers::start_language($name, "${own}language = node\napp = $app",
 	    'poold-node', Bench::Servers::runner_files('poold-node*.js'));
 	return;

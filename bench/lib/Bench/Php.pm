@@ -8,7 +8,7 @@ use strict;
 use warnings;
 use Bench::Servers;
 
-our @NAMES = qw(poold-php nginx-fpm);
+our @NAMES = qw(poold-php poold-php-own nginx-fpm);
 my $SCRIPT = '<?php header("Content-Type: text/plain"); echo str_repeat("x", 64);';
 
 # Debian's name has the version in it.
@@ -23,6 +23,8 @@ sub take {
 	return unless Bench::Servers::take($arguments, '--php', @NAMES);
 	Bench::Servers::add('poold-php', start => \&start_poold, program => 'php-cgi',
 		package => 'php-cgi', text => 'poold, requests leased to poold-fastcgi, each with a php-cgi');
+	Bench::Servers::add('poold-php-own', start => \&start_poold, program => 'php-cgi',
+		package => 'php-cgi', text => 'poold-fastcgi on a port of its own (mode = inherit)');
 	Bench::Servers::add('nginx-fpm', start => \&start_fpm, program => fpm(),
 		package => 'php-fpm', text => 'nginx, passing requests to php-fpm (pm = static) on a unix socket');
 	return;
@@ -31,8 +33,9 @@ sub take {
 sub start_poold {
 	my ($name) = @_;
 	my $script = Bench::Servers::write_file('bench.php', $SCRIPT);
+	my $own = $name eq 'poold-php-own' ? "mode = inherit\nlisten = main\n" : '';
 	Bench::Servers::start_language($name,
-	    "language = php\napp = $script\nonly_scripts = yes", 'poold-fastcgi');
+	    "${own}language = php\napp = $script\nonly_scripts = yes", 'poold-fastcgi');
 	return;
 }
 

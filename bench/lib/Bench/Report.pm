@@ -17,7 +17,6 @@ my %BODY = ('64' => '64 B', '16k' => '16 KiB', '1m' => '1 MiB',
 # What is aimed at: this server over that one, at a body and a number of
 # connections, is at least or at most a bound.
 my @GOALS = (
-	[qw(poold-php nginx-fpm rate 64 32 >= 1.3)],
 	[qw(poold nginx-proxy rate 64 32 >= 1.6)],
 	[qw(poold nginx-proxy cpu_us 64 32 <= 0.6)],
 	[qw(poold nginx-proxy p50_us 64 1 <= 1)],
@@ -29,6 +28,12 @@ my @GOALS = (
 	[qw(poold-python nginx-uwsgi rate 64 32 >= 3)],
 	[qw(poold-python nginx-uwsgi cpu_us 64 32 <= 0.35)],
 	[qw(poold-python gunicorn rate 64 32 >= 4)],
+	[qw(poold-python-own nginx-uwsgi rate 64 32 >= 3)],
+	[qw(poold-python-own nginx-uwsgi cpu_us 64 32 <= 0.35)],
+	[qw(poold-php nginx-fpm rate 64 32 >= 1.3)],
+	[qw(poold-php-own nginx-fpm rate 64 32 >= 1.3)],
+	[qw(poold-node cluster rate 64 32 >= 1)],
+	[qw(poold-node-own cluster rate 64 32 >= 1)],
 );
 my %KEY = (rate => 'requests/s', cpu_us => 'CPU/request', p50_us => 'p50');
 
