@@ -208,6 +208,28 @@ $client->close;
 ok(note_of('aborted', '.'), '... and in the middle of its body');
 ok($poold->client->get('/app/destroy')->error, 'the application may cut a connection itself');
 
+# ---- applications that do it their own way
+
+# How the connection ends, whatever comes before that.
+sub end_of {
+	my ($c) = @_;
+	my $end;
+	1 while ($end = $c->fill(time + patience(10))) eq 'data';
+	return $end;
+}
+like($poold->client->get('/app/again')->body, qr/^a{4}b{4}c{4}$/, 'a buffer that is used again when it was written');
+for my $when ('', '?later') {
+	$client = $poold->client;
+	$client->request('GET', "/app/ended$when");
+	is(end_of($client), 'eof', "a socket that the application ends$when: so does the connection");
+	like($client->{in}, qr/ended/, '... behind what was written');
+}
+for my $bytes (3, 7) {
+	$client = $poold->client;
+	$client->request('GET', "/app/length?bytes=$bytes");
+	is(end_of($client), 'eof', "a response of $bytes bytes that said 5 is the last one of its connection");
+}
+
 # ---- server-sent events
 
 $client = $poold->client;

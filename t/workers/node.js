@@ -107,6 +107,33 @@ const pages = {
 		res.end('said');
 	},
 	destroy(req) { req.socket.destroy(); },
+	// ends the socket itself, at once or when it has been lent
+	ended(req, res, query) {
+		res.write('ended');
+		const end = () => req.socket.end();
+		if (query.has('later'))
+			setTimeout(end, 50);
+		else
+			end();
+	},
+	// one buffer for all of it
+	again(req, res) {
+		const buffer = Buffer.alloc(4);
+		let letters = 'abc';
+		const more = () => {
+			if (letters === '')
+				return res.end();
+			buffer.fill(letters[0]);
+			letters = letters.slice(1);
+			return res.write(buffer, more);
+		};
+		more();
+	},
+	// as many bytes as are asked for, whatever was said
+	length(req, res, query) {
+		res.setHeader('Content-Length', 5);
+		res.end('x'.repeat(query.get('bytes')));
+	},
 };
 
 const server = http.createServer((req, res) => {

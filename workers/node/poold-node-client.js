@@ -9,7 +9,7 @@
 
 const net = require('net');
 const { kLease, leases, isEvents, statusOf, endOf } = require('./poold-node-leases.js');
-const { TYPES, RESPONSE_MAX, out, frame, shrink, schedule, announce } =
+const { TYPES, RESPONSE_MAX, out, frame, shrink, schedule, sizeOf, announce } =
 	require('./poold-node-results.js');
 
 const CLIENTS_MAX = 1000;
@@ -73,6 +73,19 @@ class ClientSocket extends net.Socket {
 			client.hold(chunks.slice(i), callback);
 	}
 
+	// what the application ends is at an end for the client, too
+	_final(callback) {
+		const over = (error) => {
+			callback(error);
+			process.nextTick(() => this.destroy());
+		};
+
+		if (this[kLease].lent) // behind what is on its way
+			this[kLease].hold([{ chunk: '', encoding: 'latin1' }], over);
+		else
+			over();
+	}
+
 	_destroy(error, callback) {
 		this[kLease].destroyed();
 		super._destroy(error, callback);
@@ -129,7 +142,12 @@ class Client {
 		this.round = round;
 		leases.set(id, this);
 		this.socket._unrefTimer();
-		this.socket.emit('data', data);
+		try {
+			this.socket.emit('data', data);
+		} catch (error) {
+			this.retire(); // its parser takes nothing more
+			throw error;
+		}
 	}
 
 	// Adds a part of the response.  false: it has to go through a socket.
@@ -150,14 +168,16 @@ class Client {
 			schedule();
 		}
 		this.partsSize += size;
-		this.parts.push(chunk, encoding);
+		// as soon as it was written, the application may use its buffer again
+		this.parts.push(typeof chunk === 'string' ? chunk : Buffer.from(chunk), encoding);
 		return true;
 	}
 
-	// Tells poold-node the parts.
-	respond(status, keep) {
+	// Tells poold-node the parts.  size: of the whole response, for the connection to
+	// be kept; 0: not known.
+	respond(status, keep, size) {
 		const { parts } = this;
-		const start = frame(TYPES.RESPONSE, this.id, status, keep, 0, this.partsSize);
+		const start = frame(TYPES.RESPONSE, this.id, status, false, 0, this.partsSize);
 		let at = start;
 
 		for (let i = 0; i < parts.length; i += 2)
@@ -167,8 +187,9 @@ class Client {
 				out.set(parts[i], at);
 				at += parts[i].length;
 			}
-		shrink(start, at - start); // it may be less than was thought
 		this.bytes += at - start;
+		// it may be less than was thought
+		shrink(start, at - start, keep && (size === 0 || size === this.bytes));
 		this.parts = [];
 		this.partsSize = 0;
 	}
@@ -188,10 +209,15 @@ class Client {
 	finished(res) {
 		if (this.id === 0)
 			return;
+		// one that is not as long as it says would be mixed up with the next one
+		const said = this.headAt === -1 ? 0 : sizeOf(res);
+		const size = said === 0 ? 0 : this.headAt + said;
+
 		if (this.lent)
-			frame(TYPES.DONE, this.id, res.statusCode, !res._last, this.bytes, 0);
+			frame(TYPES.DONE, this.id, res.statusCode,
+				!res._last && (size === 0 || size === this.bytes), this.bytes, 0);
 		else
-			this.respond(res.statusCode, !res._last);
+			this.respond(res.statusCode, !res._last, size);
 		this.end();
 	}
 
@@ -204,7 +230,7 @@ class Client {
 	// The process ends.
 	ended() {
 		if (this.parts.length > 0 && !this.lent && this.res?.writableEnded)
-			this.respond(this.res.statusCode, false);
+			this.respond(this.res.statusCode, false, 0);
 	}
 
 	// The lease is over, for us.
@@ -232,7 +258,7 @@ class Client {
 		if (this.lent || this.parts.length === 0)
 			frame(TYPES.DONE, this.id, status, false, this.bytes, 0);
 		else
-			this.respond(status || statusOf(this.parts[0]), false);
+			this.respond(status || statusOf(this.parts[0]), false, 0);
 		this.end();
 	}
 

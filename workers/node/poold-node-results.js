@@ -64,12 +64,13 @@ function frame(type, id, status, keep, bytes, room) {
 }
 
 // The last frame, whose bytes begin at start, has only so many.
-function shrink(start, bytes) {
+function shrink(start, bytes, keep) {
 	const at = (start - RESULT_SIZE) / 4;
 	const size = RESULT_SIZE + ((bytes + 7) & ~7);
 
 	outLength -= outWords[at] - size;
 	outWords[at] = size;
+	outWords[at + 5] = keep ? 1 : 0;
 	outWords[at + 6] = bytes;
 }
 
@@ -118,5 +119,5 @@ function open(fd, board, atEnd) {
 }
 
 module.exports = {
-	TYPES, RESPONSE_MAX, HIGH, out, open, frame, shrink, schedule, send, tellNow, announce,
+	TYPES, RESPONSE_MAX, HIGH, out, open, frame, shrink, schedule, send, tellNow, sizeOf, announce,
 };
