@@ -3,6 +3,8 @@
 # WebSockets of ASGI applications.
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Poold::Control;
+use Poold::Proc qw(signal_to);
 use Poold::Test;
 use Poold::Runner;
 use Compress::Raw::Zlib;
@@ -16,6 +18,7 @@ if (system('/usr/bin/python3 -c "import wsproto" 2>/dev/null') != 0) {
 my $poold = runner_poold('poold-python', <<'INI');
 [poold]
 access_log = off
+control = @run@/c.sock
 libexec = @bin@
 
 [listen main]
@@ -108,6 +111,21 @@ $c->request('GET', '/app/echo', headers => [ 'Upgrade: websocket', 'Connection: 
     'Sec-WebSocket-Version: 8', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' ]);
 $answer = $c->response;
 is($answer->status . ' ' . $answer->header('sec-websocket-version'), '400 13', 'another version is refused with ours');
+{
+	my $control = Poold::Control->new("$poold->{run}/c.sock");
+	my ($worker) = $poold->workers('app');
+	my $before = $control->service('app')->{in_flight};
+
+	signal_to 'STOP', $worker;
+	$c = $poold->client;
+	$c->request('GET', '/app/echo', headers => [ 'Upgrade: websocket', 'Connection: Upgrade',
+	    'Sec-WebSocket-Version: 8', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' ]);
+	eventually { $control->service('app')->{in_flight} == $before + 1 } 10, 'another such request is on its way';
+	$c->reset;
+	signal_to 'CONT', $worker;
+	eventually { $control->service('app')->{in_flight} <= $before } 10,
+	    '... and is over, though its client left before it was refused';
+}
 
 # ---- several tasks
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/trouble.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -42,12 +41,14 @@ trouble_note_end(struct worker *worker, bool young)
 
 	if (!pool_is_leased(worker->pool))
 		return;
+	if (has_answered(worker))
+		worker->barren = 0;
 	/* that it was not needed is no fault of its own */
 	if (worker->asked_to_leave && worker->killed_for == NULL)
 		return;
-	if (!young || has_answered(worker))
+	if (!young)
 		worker->barren = 0;
-	else if (!worker->timed_out)
+	else if (!has_answered(worker) && !worker->timed_out)
 		trouble_note_failure(worker);
 	if (late && !worker->asked_to_leave && worker->barren < BARREN_MAX)
 		worker->barren = BARREN_MAX; /* that took long enough */
@@ -63,7 +64,8 @@ is_hopeless(const struct worker *worker)
 
 	if (worker_is_going(worker))
 		return false;
-	return worker->barren >= BARREN_MAX ||
+	/* one that is told to stop may have answered, whatever those before it did */
+	return (worker->barren >= BARREN_MAX && !has_answered(worker)) ||
 	    (worker->state == WORKER_WAITING &&
 		worker->timer.deadline_ns > util_now_ns() + patience_ns);
 }
@@ -93,22 +95,23 @@ next_start_ns(const struct pool *pool)
  * queue for the next one.  Where none is to be hoped for, they would lie there for
  * ever, since only a worker takes them out, and their clients would wait: so they
  * are thrown away.  The router keeps its own descriptors, sees that the queue is
- * empty and has the requests again (router/settle.c).
+ * empty and has the requests again (router/settle.c).  Bounded: a router that goes
+ * on sending does not keep us here.
  */
 static void
 empty_queue(struct pool *pool)
 {
 	struct lease_signal scratch;
 	bool truncated;
-	ssize_t n;
+	ssize_t n = 1;
 	int fd;
 
-	do {
+	for (uint32_t i = 0; i < LEASE_SLOTS_MAX && n > 0; i++) {
 		n = msg_recv_fd(pool->queue[POOL_WORKER_END], &scratch, sizeof(scratch),
 		    MSG_DONTWAIT, &fd, &truncated);
 		if (fd != -1)
 			close(fd);
-	} while (n > 0 || (n == -1 && errno == EINTR));
+	}
 }
 
 void

@@ -580,7 +580,10 @@ class Server:
         if exchange.scope["method"] != "GET" or b"sec-websocket-key" not in fields:
             return exchange
         if fields.get(b"sec-websocket-version") != b"13":  # RFC 6455 section 4.4
-            request.respond(400, [(b"sec-websocket-version", b"13")], b"")
+            try:
+                request.respond(400, [(b"sec-websocket-version", b"13")], b"")
+            except OSError:
+                pass  # the client left
             request.finish()
             return None
         return WebSocket(self, request)

@@ -467,7 +467,10 @@ callables_renew(struct wsgi *wsgi)
 	if (wsgi->self != NULL)
 		(void)PyCapsule_SetName(wsgi->self, "over");
 	callables_drop(wsgi);
-	return callables_make(wsgi);
+	if (callables_make(wsgi) == 0)
+		return 0;
+	callables_drop(wsgi);
+	return -1;
 }
 
 /* --- a request ------------------------------------------------------------ */
