@@ -2,11 +2,13 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <poold.h>
 
@@ -14,10 +16,19 @@
 
 struct channel_line {
 	STAILQ_ENTRY(channel_line) entry;
-	int fd; /* goes with the first byte; -1: none, or it went */
+	int fd;	      /* goes with the first byte; -1: none, or it went */
+	bool owns_fd; /* it is a copy */
 	size_t pos, len;
 	char text[];
 };
+
+static void
+line_free(struct channel_line *line)
+{
+	if (line->owns_fd)
+		close(line->fd);
+	free(line);
+}
 
 void
 channel_init(struct channel *channel, int fd)
@@ -33,7 +44,7 @@ channel_clear(struct channel *channel)
 
 	while ((line = STAILQ_FIRST(&channel->lines)) != NULL) {
 		STAILQ_REMOVE_HEAD(&channel->lines, entry);
-		free(line);
+		line_free(line);
 	}
 }
 
@@ -73,6 +84,9 @@ line_send(const struct channel *channel, struct channel_line *line)
 		if (n == -1)
 			return -1;
 		line->pos += (size_t)n;
+		if (line->owns_fd)
+			close(line->fd);
+		line->owns_fd = false;
 		line->fd = -1;
 		msg.msg_control = NULL;
 		msg.msg_controllen = 0;
@@ -89,7 +103,7 @@ channel_flush(struct channel *channel)
 		if (line_send(channel, line) == -1)
 			return errno == EAGAIN || errno == ETOOMANYREFS ? 0 : -1;
 		STAILQ_REMOVE_HEAD(&channel->lines, entry);
-		free(line);
+		line_free(line);
 	}
 	return 0;
 }
@@ -101,6 +115,7 @@ line_new(size_t size)
 
 	if (line != NULL) {
 		line->fd = -1;
+		line->owns_fd = false;
 		line->pos = line->len = 0;
 	}
 	return line;
@@ -110,7 +125,19 @@ static int
 line_add(struct channel *channel, struct channel_line *line)
 {
 	STAILQ_INSERT_TAIL(&channel->lines, line, entry);
-	return channel_flush(channel);
+	if (channel_flush(channel) == -1)
+		return -1;
+	line = STAILQ_LAST(&channel->lines, channel_line, entry);
+	if (line == NULL || line->fd == -1 || line->owns_fd)
+		return 0;
+	/* it waits, and its lease may end before: a number that stays ours */
+	line->fd = fcntl(line->fd, F_DUPFD_CLOEXEC, 0);
+	line->owns_fd = line->fd != -1;
+	if (line->owns_fd)
+		return 0;
+	STAILQ_REMOVE(&channel->lines, line, channel_line, entry);
+	line_free(line);
+	return -1;
 }
 
 /* Writes bytes as the inside of a JSON string, each one a character.  Returns how
