@@ -137,6 +137,7 @@ ok(wait_until(sub { my $new = $poold->router; $new && $new != $router }, 10),
 	is($r->status, 503, '... and knows that the service is broken');
 	cmp_ok($took, '<', patience(2), '... without finding out anew');
 }
+eventually { breaker_lines('flaky') == 2 } 10, '... which the log says once more';
 
 # --- and its end
 
