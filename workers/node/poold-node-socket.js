@@ -66,9 +66,15 @@ class SocketLease {
 
 	read(n, buffer) {
 		const chunk = n === buffer.length ? buffer : buffer.subarray(0, n);
+		let more = true;
 
 		this.left -= n;
-		const more = this.socket.push(chunk);
+		try {
+			more = this.socket.push(chunk);
+		} catch (error) {
+			// it is the application's: without a next buffer Node would use this one again
+			process.nextTick(() => { throw error; });
+		}
 		if (this.left === 0 && this.finished)
 			process.nextTick(() => this.giveBack());
 		return more && this.left > 0;
