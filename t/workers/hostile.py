@@ -29,17 +29,6 @@ def fds(environ, start_response):
     return answer(start_response, str(len(os.listdir("/proc/self/fd"))))
 
 
-def close_fds(environ, start_response):
-    """All that poold gave it, and the log."""
-    os.closerange(0, 7)
-    return answer(start_response)
-
-
-def close_all(environ, start_response):
-    os.closerange(0, 100)
-    return answer(start_response)
-
-
 def fork_and_keep(environ, start_response):
     """A child that keeps the client's socket, and all others."""
     child = os.fork()
@@ -140,8 +129,6 @@ async def asgi(scope, receive, send):
     name = scope["path"].rpartition("/")[2]
     if name == "leave":
         os._exit(3)
-    if name == "close_fds":
-        os.closerange(0, 7)
     if name == "loop":
         asyncio.get_running_loop().stop()
     if name == "callback":
