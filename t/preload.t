@@ -268,7 +268,7 @@ for my $what (sort keys %broken) {
 	ok(wait_until(sub {
 		my @now = $poold->workers('app');
 		@now == 2 && !grep { $_ == $workers[0] } @now;
-	}, 10), '... and another one is forked');
+	}, 30), '... and another one is forked'); # one that is stopped needs all of stop_timeout
 	is($poold->get('/')->json->{loads}, 1, '... from the same template');
 	is(template_of($poold, 'app'), $template, '... of which nobody expects to send');
 	unlike($poold->log_text($poold->{log_mark}), qr/\(pid $workers[1]\) did not send/, '... and who sends stays');
